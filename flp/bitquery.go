@@ -1,0 +1,93 @@
+package flp
+
+import "github.com/twofold-dap/twofold/field"
+
+// bitQuery is a query of a bitCircuit in progress. With the wire polynomials in the
+// Lagrange basis, and L_k(t) the coefficients of their evaluation at the test
+// point t, the wire checks for place j of the chunks are
+//
+//	seed*L_0(t) + sum over chunks k of L_k(t) * r_k^j * x_kj    and
+//	seed*L_0(t) + sum over chunks k of L_k(t) * (x_kj - 1/shares),
+//
+// sums to which each element of the measurement is added once, when it comes.
+type bitQuery[E field.Elem] struct {
+	first, second []E // the wire checks' sums, one for each place of a chunk
+	weights       []E // L_k(t) for each chunk
+	at            []E // L_k(t) * r_k^j, with j the last place that has come
+	ratios        []E // r_k, the joint randomness
+	outputs       []E // the circuit's outputs
+	gadgetCheck   E
+	offset        int // how much of the measurement has come
+}
+
+func newBitQuery[E field.Elem](p *FLP[E]) bitQuery[E] {
+	c := p.bits.bits()
+	elements := make([]E, 2*c.chunkLength+2*c.calls+p.evalOutputLen)
+	take := func(n int) []E {
+		v := elements[:n:n]
+		elements = elements[n:]
+		return v
+	}
+	return bitQuery[E]{
+		first: take(c.chunkLength), second: take(c.chunkLength),
+		weights: take(c.calls), at: take(c.calls), outputs: take(p.evalOutputLen),
+	}
+}
+
+// begin starts the sums from the share of the proof, and makes the gadget check.
+func (q *bitQuery[E]) begin(p *FLP[E], ws *Workspace[E], proof []E, t E, jointRand []E) {
+	f, g := p.field, &p.gadgets[0]
+	poly := ws.runs[0].poly
+	copy(poly, proof[g.arity:])
+	f.ExtendToPowerOf2(poly, g.gadgetPolyLen)
+	coeffs := ws.coeffs[:g.polyLen]
+	f.LagrangeCoefficients(coeffs, t)
+	q.gadgetCheck = f.InnerProduct(coeffs, poly)
+
+	// The outputs of the gadget's calls are every other element of its polynomial.
+	clear(q.outputs)
+	step := g.polyLen / g.wirePolyLen
+	for k := 1; k <= g.calls; k++ {
+		q.outputs[0] = f.Add(q.outputs[0], poly[k*step])
+	}
+	p.bits.addConstants(q.outputs[1:], ws.sharesInverse)
+
+	coeffs = ws.coeffs[:g.wirePolyLen]
+	f.LagrangeCoefficients(coeffs, t)
+	copy(q.weights, coeffs[1:])
+	copy(q.at, coeffs[1:])
+	q.ratios = jointRand
+	q.offset = 0
+	for j := range q.first {
+		q.first[j], q.second[j] = proof[2*j], proof[2*j+1]
+	}
+	f.ScaleVec(q.first, coeffs[0], q.first)
+	f.ScaleVec(q.second, coeffs[0], q.second)
+	f.AddConstVec(q.second, q.second, f.Neg(f.Mul(ws.sharesInverse, f.Sum(q.weights))))
+}
+
+// add takes the next block of the measurement.
+func (q *bitQuery[E]) add(p *FLP[E], block []E) {
+	p.bits.addOutputs(q.outputs[1:], q.offset, block)
+	n := len(q.first)
+	for len(block) > 0 {
+		k, j := q.offset/n, q.offset%n
+		rows, columns := 1, min(n-j, len(block))
+		if columns == n {
+			rows = len(block) / n
+		}
+		p.field.AddWeightedRows(q.first[j:j+columns], q.second[j:j+columns],
+			q.at[k:k+rows], q.ratios[k:k+rows], q.weights[k:k+rows], block[:rows*columns])
+		q.offset += rows * columns
+		block = block[rows*columns:]
+	}
+}
+
+// finish sets verifier to the verifier message's share, but for its first
+// element.
+func (q *bitQuery[E]) finish(verifier []E) {
+	for j := range q.first {
+		verifier[1+2*j], verifier[2+2*j] = q.first[j], q.second[j]
+	}
+	verifier[1+2*len(q.first)] = q.gadgetCheck
+}
