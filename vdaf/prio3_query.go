@@ -1,0 +1,109 @@
+package vdaf
+
+import (
+	"github.com/twofold-dap/twofold/flp"
+	"github.com/twofold-dap/twofold/xof"
+)
+
+// The last part of VerifyInit: the queries of the proofs in the lanes, the output
+// shares and the verifier shares.
+
+// beginQueries begins the queries of all the proofs in a lane.
+func (b *initBatch[E]) beginQueries(queries []*flp.Query[E], lane int) {
+	p, w := b.p, b.w
+	for j, q := range queries {
+		q.Begin(w.flp,
+			part(w.proofs[lane], j, p.flp.ProofLen()),
+			part(w.queryRands[lane], j, p.flp.QueryRandLen()),
+			part(w.jointRands[lane], j, p.flp.JointRandLen()),
+			p.shares)
+	}
+}
+
+// addBlock gives a block of the measurement share to the queries and the output
+// share, if that is not to be expanded from its seed.
+func (b *initBatch[E]) addBlock(queries []*flp.Query[E], outShare []E, offset int, block []E) {
+	for _, q := range queries {
+		q.Add(block)
+	}
+	switch {
+	case outShare == nil:
+	case b.p.flp.InBlocks():
+		b.p.flp.AddTruncated(outShare, offset, block)
+	default:
+		b.p.flp.Circuit().Truncate(outShare, block)
+	}
+}
+
+// outShare is the vector of the output share of the report in a lane, or nil.
+func (b *initBatch[E]) outShare(lane int) []E {
+	if b.outShares == nil {
+		return nil
+	}
+	return part(b.outShares, b.done+lane, b.p.flp.OutputLen())
+}
+
+// queryLane queries the proofs in a lane, with a Leader's measurement share that is decoded, or a
+// helper's that has been expanded into w.meas, a block at a time.
+func (b *initBatch[E]) queryLane(lane int) error {
+	p, w := b.p, b.w
+	queries, outShare := w.queries[0], b.outShare(lane)
+	b.beginQueries(queries, lane)
+	for offset := 0; offset < p.flp.MeasLen(); {
+		length := min(p.blockLen(), p.flp.MeasLen()-offset)
+		var block []E
+		if b.aggID > 0 {
+			block = w.meas[lane][offset : offset+length]
+		} else {
+			block = w.block[:length]
+			encoded := b.reports[b.lanes[lane]].InputShare[offset*p.sizes.element:][:length*p.sizes.element]
+			if err := p.decodeVec("input share", block, encoded); err != nil {
+				return err
+			}
+		}
+		b.addBlock(queries, outShare, offset, block)
+		offset += length
+	}
+	return b.finish(queries, lane)
+}
+
+// queryStreamed queries the proofs in all the lanes, with helpers' measurement shares that
+// are expanded once more.
+func (b *initBatch[E]) queryStreamed() {
+	w := b.w
+	for lane := range b.n {
+		b.beginQueries(w.queries[lane], lane)
+	}
+	b.expandMeasurements(b.reuseBlocks, func(offset int) {
+		for lane := range b.n {
+			b.addBlock(w.queries[lane], b.outShare(lane), offset, b.blocks[lane])
+		}
+	})
+	for lane := range b.n {
+		if err := b.finish(w.queries[lane], lane); err != nil {
+			b.results[b.lanes[lane]].Err = err
+		}
+	}
+}
+
+// finish ends the queries of a lane and makes the report's result.
+func (b *initBatch[E]) finish(queries []*flp.Query[E], lane int) error {
+	p, w, i := b.p, b.w, b.lanes[lane]
+	for j, q := range queries {
+		if err := q.Finish(part(w.verifiers, j, p.flp.VerifierLen())); err != nil {
+			return err
+		}
+	}
+	state := b.state(lane)
+	state.aggID = b.aggID
+	state.outShare.vector = b.outShare(lane)
+	if state.outShare.vector == nil {
+		state.outShare.seed = newOutShareSeed(b.aggID, b.reports[i].InputShare[:xof.SeedSize], w.tags.of(usageMeasShare))
+	}
+	share := p.field.EncodeVec(part(b.verifierShares, b.done+lane, p.sizes.verifierShare)[:0], w.verifiers)
+	if p.hasJointRand() {
+		share = append(share, b.parts[lane][:]...)
+	}
+	b.results[i] = InitResult{State: state, VerifierShare: share}
+	return nil
+}
