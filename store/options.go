@@ -1,0 +1,64 @@
+package store
+
+import (
+	"time"
+)
+
+// Options tune a store. The zero value is what a server uses.
+type Options struct {
+	// Create makes the file if there is none. Its directory must exist.
+	Create bool
+	// LockTimeout is how long to wait for another process that has the file
+	// open; zero means one second.
+	LockTimeout time.Duration
+	// QueueLength bounds the operations that wait for a transaction, uploads and
+	// all others separately; what does not fit is aggregator.ErrBusy. Zero means 1024.
+	QueueLength int
+	// Now is the clock for the times that the store itself records. Nil means time.Now.
+	Now func() time.Time
+	// CommitHook, if not nil, is called at every commit, for tests: an error makes
+	// the commit fail at that stage.
+	CommitHook func(CommitStage) error
+	// OnHealth, if not nil, is told whenever the store's health changes. It must not call the store.
+	OnHealth func(Health)
+	// RetryInterval is how long to wait before a disk that failed is tried again; zero means one second.
+	RetryInterval time.Duration
+
+	// NoSync does not wait for the disk, for tests: what was written last may be lost with the power.
+	NoSync bool
+}
+
+// CommitStage is a moment of a commit.
+type CommitStage int
+
+const (
+	// BeforeCommit: nothing of the transaction has reached the disk. It fails and is undone.
+	BeforeCommit CommitStage = iota + 1
+	// AfterCommit: the transaction is on the disk whole, but its callers are told that it failed. The
+	// store then finds out what the disk holds, as after every failure to confirm.
+	AfterCommit
+	// Recovering: the store is about to find out what the disk holds. The attempt fails.
+	Recovering
+)
+
+const (
+	defaultLockTimeout = time.Second
+	defaultQueueLength = 1024
+	defaultRetry       = time.Second
+)
+
+func (o Options) withDefaults() Options {
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = defaultLockTimeout
+	}
+	if o.QueueLength <= 0 {
+		o.QueueLength = defaultQueueLength
+	}
+	if o.RetryInterval <= 0 {
+		o.RetryInterval = defaultRetry
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}

@@ -1,0 +1,207 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/twofold-dap/twofold/dap"
+)
+
+// reportIDs is the index of the report IDs that a task has seen. It is cut
+// into generations by the reports' times, so that writes stay local and old IDs can be dropped by whole
+// buckets: bucketIDs holds one bucket for each generation, named by the time at which it starts.
+//
+// A generation is about a week wide, and wider the more there are: every
+// generation is asked about every ID, and a client that makes up the times of its
+// reports must not be able to make them many. A generation is opened only behind the
+// newest one; a report from before belongs to the newest that starts no later than it, or to the first.
+type reportIDs struct {
+	root        bucket
+	width       uint64
+	generations []generation // by start
+}
+
+type generation struct {
+	start uint64
+	ids   bucket // report ID: idEntry
+}
+
+// generationSeconds is the width of a task's first generations.
+const generationSeconds = 7 * 24 * 60 * 60
+
+// generationsPerWidth is how many generations are opened before their width doubles.
+const generationsPerWidth = 16
+
+func generationWidth(precision dap.TimePrecision) uint64 {
+	if precision == 0 || precision >= generationSeconds {
+		return 1
+	}
+	return (generationSeconds + uint64(precision) - 1) / uint64(precision)
+}
+
+// idState is what has become of a report.
+type idState uint8
+
+const (
+	idOpen     idState = 1 // it waits, or is in an aggregation job
+	idCounted  idState = 2 // it is in a batch bucket
+	idRejected idState = 3
+)
+
+// idEntry is what the index says of a report ID.
+//
+//	struct {
+//	  uint8 state;
+//	  uint64 time;
+//	  select (state) {
+//	    case open: uint64 sequence;
+//	    case counted: uint64 ordinal;     // of the leader-selected batch, else 0
+//	    case rejected: uint8 error;
+//	  };
+//	} idEntry;
+type idEntry struct {
+	state    idState
+	time     dap.Time
+	sequence uint64
+	ordinal  uint64
+	error    dap.ReportError
+}
+
+const (
+	idEntryLength    = 1 + 8 + 8
+	idRejectedLength = 1 + 8 + 1
+)
+
+func (e idEntry) encode() []byte {
+	b := make([]byte, 0, idEntryLength)
+	b = append(b, byte(e.state))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.time))
+	switch e.state {
+	case idOpen:
+		return binary.BigEndian.AppendUint64(b, e.sequence)
+	case idCounted:
+		return binary.BigEndian.AppendUint64(b, e.ordinal)
+	default:
+		return append(b, byte(e.error))
+	}
+}
+
+func decodeIDEntry(b []byte) (e idEntry, err error) {
+	if len(b) < idRejectedLength {
+		return e, fmt.Errorf("it has %d bytes", len(b))
+	}
+	e.state = idState(b[0])
+	e.time = dap.Time(binary.BigEndian.Uint64(b[1:]))
+	rest := b[9:]
+	switch {
+	case e.state == idOpen && len(b) == idEntryLength:
+		e.sequence = binary.BigEndian.Uint64(rest)
+	case e.state == idCounted && len(b) == idEntryLength:
+		e.ordinal = binary.BigEndian.Uint64(rest)
+	case e.state == idRejected && len(b) == idRejectedLength:
+		e.error = dap.ReportError(rest[0])
+	default:
+		return idEntry{}, fmt.Errorf("state %d with %d bytes", e.state, len(b))
+	}
+	return e, nil
+}
+
+// reportIDs opens the index.
+func (sp *space) reportIDs() (*reportIDs, error) {
+	if sp.ids != nil {
+		return sp.ids, nil
+	}
+	ids := &reportIDs{root: sp.sub(bucketIDs), width: sp.width}
+	err := ids.root.b.ForEachBucket(func(key []byte) error {
+		if len(key) != 8 {
+			return ids.root.damaged(key, "its name has %d bytes, not 8", len(key))
+		}
+		ids.add(binary.BigEndian.Uint64(key))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	sp.ids = ids
+	return ids, nil
+}
+
+// add appends an existing generation to the list.
+func (x *reportIDs) add(start uint64) {
+	key := be64(start)
+	b := bucket{x.root.t, x.root.b.Bucket(key), fmt.Sprintf("%s/%x", x.root.name, key)}
+	x.generations = append(x.generations, generation{start, b})
+}
+
+// find looks an ID up, whatever its time. ids is the bucket that has it.
+func (x *reportIDs) find(id *dap.ReportID) (entry idEntry, ids bucket, found bool, err error) {
+	for i := len(x.generations) - 1; i >= 0; i-- {
+		ids = x.generations[i].ids
+		if encoded := ids.get(id[:]); encoded != nil {
+			entry, err = decodeIDEntry(encoded)
+			if err != nil {
+				err = ids.damaged(id[:], "%v", err)
+			}
+			return entry, ids, true, err
+		}
+	}
+	return idEntry{}, bucket{}, false, nil
+}
+
+// insert adds an ID that find has not found.
+func (x *reportIDs) insert(id *dap.ReportID, entry idEntry) error {
+	ids, err := x.generationOf(entry.time)
+	if err != nil {
+		return err
+	}
+	return ids.put(id[:], entry.encode())
+}
+
+// open returns the entry of a report that is open under that sequence number, to
+// be replaced in the returned bucket.
+func (x *reportIDs) open(id *dap.ReportID, sequence uint64) (idEntry, bucket, error) {
+	entry, ids, found, err := x.find(id)
+	if err != nil {
+		return idEntry{}, bucket{}, err
+	}
+	if !found {
+		return idEntry{}, bucket{}, x.root.damaged(id[:], "there is no entry for report %d", sequence)
+	}
+	if entry.state != idOpen || entry.sequence != sequence {
+		return idEntry{}, bucket{}, ids.damaged(id[:], "it is not open as report %d", sequence)
+	}
+	return entry, ids, nil
+}
+
+// generationOf returns the generation of a time, and opens it if there is none yet.
+func (x *reportIDs) generationOf(t dap.Time) (bucket, error) {
+	n := len(x.generations)
+	if n > 0 {
+		newest := x.generations[n-1].start
+		shift := min(n/generationsPerWidth, bits.LeadingZeros64(x.width))
+		if uint64(t) < newest || uint64(t)-newest < x.width<<shift {
+			i, exact := slices.BinarySearchFunc(x.generations, uint64(t), func(g generation, t uint64) int {
+				switch {
+				case g.start < t:
+					return -1
+				case g.start > t:
+					return 1
+				}
+				return 0
+			})
+			if !exact && i > 0 {
+				i--
+			}
+			return x.generations[i].ids, nil
+		}
+	}
+	start := uint64(t) - uint64(t)%x.width
+	x.root.t.writes++
+	if _, err := x.root.b.CreateBucket(be64(start)); err != nil {
+		return bucket{}, err
+	}
+	x.add(start)
+	return x.generations[n].ids, nil
+}

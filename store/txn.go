@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/twofold-dap/twofold/aggregator"
+	"github.com/twofold-dap/twofold/dap"
+)
+
+// txn is a bbolt transaction that counts its writes, so that the committer
+// knows whether an operation that failed has left something to undo.
+type txn struct {
+	tx     *bolt.Tx
+	role   dap.Role
+	writes int
+	// written are the bytes of the keys and values that were put.
+	written int
+	spaces  map[string]*space
+}
+
+func newTxn(tx *bolt.Tx, role dap.Role) *txn {
+	return &txn{tx: tx, role: role, spaces: make(map[string]*space)}
+}
+
+// bucket is a bbolt bucket within a transaction.
+type bucket struct {
+	t    *txn
+	b    *bolt.Bucket
+	name string
+}
+
+// top returns a bucket of the first level. Open has made sure that it exists.
+func (t *txn) top(name string) bucket { return bucket{t, t.tx.Bucket([]byte(name)), name} }
+
+// get returns a value that is valid during the transaction, or nil.
+func (b bucket) get(key []byte) []byte { return b.b.Get(key) }
+
+// put stores a value, which must not change until the transaction has ended.
+func (b bucket) put(key, value []byte) error {
+	b.t.writes++
+	b.t.written += len(key) + len(value)
+	return b.b.Put(key, value)
+}
+
+func (b bucket) delete(key []byte) error {
+	b.t.writes++
+	return b.b.Delete(key)
+}
+
+// next returns the next number of the bucket's own sequence, from 1 on.
+func (b bucket) next() (uint64, error) {
+	b.t.writes++
+	return b.b.NextSequence()
+}
+
+// sequential makes the bucket's pages fill up: for keys that are only appended.
+func (b bucket) sequential() bucket {
+	b.b.FillPercent = 1
+	return b
+}
+
+// damaged is the error of a record of the bucket.
+func (b bucket) damaged(key []byte, format string, args ...any) error {
+	return &RecordError{Record: fmt.Sprintf("%s/%x", b.name, key), Problem: fmt.Sprintf(format, args...)}
+}
+
+// guard runs f and turns a panic, or a fault in the mapped file, into an
+// error that wraps ErrCorrupt: bbolt panics on pages that make no sense.
+func guard(f func() error) (err error) {
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	defer func() {
+		if r := recover(); r != nil {
+			err = &RecordError{Record: "(page)", Problem: fmt.Sprintf("reading or writing it fails: %v", r)}
+		}
+	}()
+	return f()
+}
+
+// view runs f in a read transaction.
+func (s *store) view(ctx context.Context, f func(*txn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.closed() {
+		return unavailable(ErrClosed)
+	}
+	s.read.Add(readSize)
+	seen, newest, err := s.viewOnce(f)
+	if unconfirmed := confirmed(seen, newest); unconfirmed != nil {
+		return unconfirmed
+	}
+	return closedError(err)
+}
+
+// viewOnce runs f, and tells which transaction it has seen and which is the newest.
+func (s *store) viewOnce(f func(*txn) error) (seen uint64, newest *commitState, err error) {
+	s.swap.RLock()
+	defer s.swap.RUnlock()
+	if s.db == nil {
+		return 0, nil, unavailable(s.Health().Problem)
+	}
+	err = guard(func() error {
+		return s.db.View(func(tx *bolt.Tx) error {
+			seen = uint64(tx.ID())
+			return f(newTxn(tx, s.role))
+		})
+	})
+	return seen, s.committer.newest.Load(), err
+}
+
+// readSize stands for what a read transaction reads of the file, besides bodies.
+const readSize = 1000
+
+// readBodies notes that the reports were read, so that the file's pages are
+// released in time while a backlog is worked off.
+func (s *store) readBodies(reports []aggregator.StoredReport) {
+	for i := range reports {
+		s.read.Add(int64(len(reports[i].Body)))
+	}
+}
