@@ -1,0 +1,43 @@
+package api
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/iotest"
+	"time"
+)
+
+// deadlines is an answer's writer that notes until when the body may be read.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	last time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.last = t
+	return nil
+}
+
+// The more of a body has arrived, the longer it may take.
+func TestPacedBody(t *testing.T) {
+	started := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	writer := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	f := newFrontend(Options{Limits: Limits{BodyTimeout: 10 * time.Second, BodyBytesPerSecond: 64 << 10}})
+	x := &exchange{frontend: f, started: started, writer: &recorder{ResponseWriter: writer}}
+	x.allowBody(0)
+	if want := started.Add(10 * time.Second); !writer.last.Equal(want) {
+		t.Errorf("at first until %v, want %v", writer.last, want)
+	}
+	const size = 1 << 20
+	body := &pacedBody{exchange: x, body: http.MaxBytesReader(writer, io.NopCloser(iotest.HalfReader(bytes.NewReader(make([]byte, size)))), size)}
+	if n, err := io.Copy(io.Discard, body); n != size || err != nil {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+	least, most := started.Add(10*time.Second+15*time.Second), started.Add(10*time.Second+16*time.Second)
+	if writer.last.Before(least) || writer.last.After(most) {
+		t.Errorf("after 16 times the bytes of a second until %v, want %v at most", writer.last, most)
+	}
+}
