@@ -1,0 +1,6 @@
+//go:build !race
+
+package main
+
+// raceDetector tells whether everything is slower.
+const raceDetector = false

@@ -1,0 +1,145 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/twofold-dap/twofold/aggregator"
+	"github.com/twofold-dap/twofold/dap"
+)
+
+// agedLife is a short episode in which floors rise, and something is asked for below them.
+func agedLife() (config, []operation) {
+	c := plainConfig
+	c.LeaderKeeps, c.HelperKeeps, c.KeepsAnswers = duration(5*time.Minute), duration(5*time.Minute), duration(20*time.Minute)
+	minutes := func(n int) operation {
+		return operation{Kind: opAdvance, For: duration(time.Duration(n) * time.Minute)}
+	}
+	return c, []operation{
+		{Kind: opUpload, Count: 4}, minutes(3),
+		{Kind: opCollect, Offset: -3, Count: 1}, minutes(1), {Kind: opPoll},
+		{Kind: opUpload, Number: 4, Count: 2}, minutes(15),
+		{Kind: opUpload, Number: 10, Count: 1, Offset: -18}, {Kind: opUpload, Number: 20, Count: 3}, minutes(1),
+		{Kind: opCollect, Number: 1, Count: 1, Offset: -19}, minutes(1), {Kind: opPoll, Number: 1}, minutes(20), {Kind: opPoll},
+	}
+}
+
+// TestAgedLife: in it reports are forgotten, and nothing is wrong.
+func TestAgedLife(t *testing.T) {
+	c, operations := agedLife()
+	for _, async := range []bool{false, true} {
+		c.Async = async
+		if o := play(t, &clients{}, c, operations, hooks{}, "an aged life"); o.violation != nil {
+			t.Errorf("asynchronous Helper: %t: %s", async, o.violation)
+		} else if o.forgotten < 4 || o.results < 2 {
+			t.Errorf("asynchronous Helper: %t: %d buckets were forgotten, there are %d results", async, o.forgotten, o.results)
+		}
+	}
+}
+
+// agedBatch is a short episode in which a leader-selected batch goes on that has a report below the floors. Nothing
+// but the report's job, which is in quarantine, can tell the Leader that the Helper has counted it.
+func agedBatch() (config, []operation) {
+	c := plainConfig
+	c.Rounds, c.LeaderSelected, c.MinBatch, c.JobReports = 1, true, 6, 1
+	c.LeaderKeeps, c.HelperKeeps = duration(5*time.Minute), duration(5*time.Minute)
+	operations := []operation{
+		{Kind: opNetwork, Fault: faultLostResponse, Request: requestInit, Count: 3}, {Kind: opUpload, Count: 1},
+		{Kind: opAdvance, For: duration(2 * time.Second)}, {Kind: opShelve, Side: leader},
+	}
+	for i := range 5 {
+		operations = append(operations, operation{Kind: opAdvance, For: duration(4 * time.Minute)}, operation{Kind: opUpload, Number: 1 + i, Count: 1})
+	}
+	return c, append(operations, operation{Kind: opAdvance, For: duration(time.Minute)})
+}
+
+// TestAgedBatch: in the end the report is counted at both sides.
+func TestAgedBatch(t *testing.T) {
+	c, operations := agedBatch()
+	for _, async := range []bool{false, true} {
+		c.Async = async
+		o := play(t, &clients{}, c, operations, hooks{}, "an aged batch")
+		if o.violation != nil {
+			t.Errorf("asynchronous Helper: %t: %s", async, o.violation)
+		} else if o.results != 1 || o.dropped != 0 || o.rejected != 0 {
+			t.Errorf("asynchronous Helper: %t: %d results, %d reports were dropped, %d rejected", async, o.results, o.dropped, o.rejected)
+		}
+	}
+}
+
+// aged lets hooks play in an aged life.
+func aged(h func() hooks) func() hooks { return living(agedLife, h) }
+
+// living lets hooks play in a life.
+func living(life func() (config, []operation), h func() hooks) func() hooks {
+	return func() hooks {
+		broken := h()
+		broken.life = life
+		return broken
+	}
+}
+
+// acceptDropped accepts what the store refuses because it is below the floor.
+func acceptDropped(b *brokenLeader) {
+	b.upload = func(ctx context.Context, task dap.TaskID, reports []aggregator.UploadReport) ([]dap.ReportError, error) {
+		outcomes, err := b.LeaderStore.Upload(ctx, task, reports)
+		for i := range outcomes {
+			if outcomes[i] == dap.ReportErrorReportDropped {
+				outcomes[i] = 0
+			}
+		}
+		return outcomes, err
+	}
+}
+
+// forgetJobs deletes all jobs of a Helper that are finished.
+func forgetJobs(s aggregator.HelperStore) {
+	ctx := context.Background()
+	tasks, _ := s.Tasks(ctx)
+	for i := range tasks {
+		jobs, _ := s.HelperJobs(ctx, tasks[i].ID, true)
+		for j := range jobs {
+			if jobs[j].Finished() {
+				s.DeleteHelperJob(ctx, tasks[i].ID, jobs[j].ID)
+			}
+		}
+	}
+}
+
+func floorBreakages() []breakage {
+	return []breakage{
+		{"a floor rises too high", invariantFloor, aged(breakLeader(func(b *brokenLeader) {
+			b.age = func(task dap.TaskID, aging aggregator.Aging) error {
+				_, err := b.LeaderStore.RaiseFloor(context.Background(), task, aging.Limit+1)
+				return err
+			}
+		}))},
+		{"a report below the floor is accepted", invariantBelow, aged(breakLeader(acceptDropped))},
+		{"a report above the floor is refused", invariantUpload, aged(breakLeader(func(b *brokenLeader) {
+			b.upload = func(_ context.Context, _ dap.TaskID, reports []aggregator.UploadReport) ([]dap.ReportError, error) {
+				outcomes := make([]dap.ReportError, len(reports))
+				for i := range outcomes {
+					outcomes[i] = dap.ReportErrorReportDropped
+				}
+				return outcomes, nil
+			}
+		}))},
+		{"a Leader forgets the reports of a job that the Helper may have counted", invariantForgotten, living(agedBatch, breakLeader(func(b *brokenLeader) {
+			b.sweep = func(limits *aggregator.SweepLimits) { limits.Ended = true }
+		}))},
+		{"a Helper forgets what it has counted in a batch that goes on", invariantForgotten, living(agedBatch, breakHelper(func(b *brokenHelper) {
+			b.sweep = func(*aggregator.SweepLimits) { forgetJobs(b.HelperStore) }
+		}))},
+		{"a batch below the floor is collected", invariantBelow, aged(breakLeader(func(b *brokenLeader) {
+			b.create = func(ctx context.Context, job aggregator.CollectionJob) (aggregator.CollectionJob, bool, error) {
+				stored, created, err := b.LeaderStore.CreateCollectionJob(ctx, job)
+				if errors.Is(err, aggregator.ErrBatchOverlap) {
+					return job, true, nil
+				}
+				return stored, created, err
+			}
+		}))},
+	}
+}
