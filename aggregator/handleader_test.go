@@ -93,9 +93,13 @@ func (l *handLeader) create(req dap.AggregationJobInitReq) aggregator.Aggregatio
 	return l.ready(status)
 }
 
-// ready waits until a job is ready.
+// ready waits until a job is ready. One that is ready already is not polled: where reports are deleted by age
+// (Config.Retention), a finished job all of whose reports are below the floor may be gone by then.
 func (l *handLeader) ready(status aggregator.AggregationStatus) aggregator.AggregationStatus {
 	l.Helper()
+	if status.Ready {
+		return status
+	}
 	id, step := status.ID, status.Step
 	l.eventually("the aggregation job is ready", func() bool {
 		var err error
@@ -229,6 +233,11 @@ func TestHelperCreatesOnce(t *testing.T) {
 			if s = l.ready(s); s.ID != first.ID || !bytes.Equal(s.Body, first.Body) {
 				t.Error("the same request has given two jobs or answers")
 			}
+		}
+		polled, err := w.helper.PollAggregationJob(ctx, w.id, first.ID, 0)
+		w.ok(err)
+		if polled.ID != first.ID || !polled.Ready || !bytes.Equal(polled.Body, first.Body) {
+			t.Error("the job that is ready is polled, and gives another answer")
 		}
 		w.restartHelper()
 		again, err := w.helper.CreateAggregationJob(ctx, w.id, body)

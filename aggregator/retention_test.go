@@ -76,7 +76,13 @@ func TestRetention(t *testing.T) {
 	w.wantRefused([]dap.Report{reports[0], w.report(1, at(first)), w.report(1, at(newest-1))},
 		dap.ReportErrorReportDropped, dap.ReportErrorReportDropped, dap.ReportErrorReportDropped)
 	l := w.byHand()
-	outcomes := l.outcomes(l.create(l.init(nil, few[0], w.report(1, at(first)))).Body)
+	status, err := w.helper.CreateAggregationJob(ctx, w.id, l.encode(l.init(nil, few[0], w.report(1, at(first)))))
+	w.ok(err)
+	w.eventually("the Helper deletes that job, since all its reports are below the floor", func() bool {
+		_, err := w.helper.AggregationJob(ctx, status.ID)
+		return errors.Is(err, aggregator.ErrNotFound)
+	})
+	outcomes := l.outcomes(l.ready(status).Body)
 	if outcomes[0] == 0 || outcomes[1] != dap.ReportErrorReportDropped {
 		t.Errorf("the Helper's responses are %v", outcomes)
 	}
