@@ -120,14 +120,22 @@ func (l *Leader) QuarantineJob(ctx context.Context, id dap.AggregationJobID, rea
 	return l.store.AggregationJob(ctx, job.Task, id)
 }
 
-// resumeInBackground drives the active jobs that nobody drives, if the Leader runs.
+// resumeInBackground drives the active jobs that nobody drives, if the Leader runs. If Run is just
+// beginning, and may have read the jobs already, it does so when it has begun.
 func (l *Leader) resumeInBackground() {
-	l.collections.inBackground(func(b *background) {
-		if err := l.resumeStored(b); err != nil {
-			l.log.Error("aggregation jobs could not be read; it is tried again", "error", err)
-			l.reconcile(b)
-		}
-	})
+	l.undriven.Store(true)
+	l.collections.inBackground(l.resumeUndriven)
+}
+
+// resumeUndriven drives the active jobs that nobody drives, if there may be such.
+func (l *Leader) resumeUndriven(b *background) {
+	if !l.undriven.Swap(false) {
+		return
+	}
+	if err := l.resumeStored(b); err != nil {
+		l.log.Error("aggregation jobs could not be read; it is tried again", "error", err)
+		l.reconcile(b)
+	}
 }
 
 // reactivateQuarantined reactivates the jobs in quarantine of a collection job's batch, once for each

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twofold-dap/twofold/dap"
 	"github.com/twofold-dap/twofold/internal/fairshare"
@@ -26,6 +27,7 @@ type Leader struct {
 	retained    *fairshare.Pool[dap.TaskID] // bytes of those that keep what they have computed while they wait
 	jobs        jobTable
 	collections collectionTable
+	undriven    atomic.Bool // an active job may have nobody that drives it: see resumeInBackground
 
 	run sync.Mutex // held by Run
 }
@@ -106,12 +108,14 @@ func (l *Leader) Run(ctx context.Context) error {
 		stop()
 	}()
 
+	l.undriven.Store(false) // who has set it before has stored the job
 	if err := l.resumeJobs(b); err != nil {
 		return err
 	}
 	if err := l.resumeCollections(b); err != nil {
 		return err
 	}
+	b.wait.Go(func() { l.resumeUndriven(b) })
 	b.wait.Go(func() { l.scheduleJobs(b) })
 	b.wait.Go(func() { l.retainer.run(b.stopping, b.work) })
 	<-ctx.Done()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -289,6 +290,39 @@ func TestRetryNow(t *testing.T) {
 	_, err = w.leader.RetryJob(ctx, job.ID)
 	w.ok(err)
 	w.wantResult(w.collect(w.thisHour()), 3, sum)
+}
+
+// TestRetryWhileStarting: a job that an operator brings back just after a Leader that starts has read its jobs is driven.
+func TestRetryWhileStarting(t *testing.T) {
+	w := newWorld(t, settings{keepQuiet: true})
+	w.peer.setHook(refusing("init", false, &dap.Error{Type: dap.ErrorTypeInvalidMessage}))
+	reports, sum := w.reports(3)
+	w.uploadAll(reports...)
+	w.eventually("the job is in quarantine", func() bool { return w.counts().Quarantined == 3 })
+	id := w.jobs()[0].ID
+	w.peer.setHook(nil)
+	w.stopLeader()
+	retry := sync.OnceFunc(func() {
+		if active, err := w.leader.RetryJob(ctx, id); err != nil || !active {
+			t.Errorf("%t, %v", active, err)
+		}
+	})
+	w.settings.leader = func(c *aggregator.LeaderConfig) { c.Store = retryingStore{c.Store, retry} }
+	w.startLeader()
+	w.eventually("the job is counted", func() bool { return w.counts().Aggregated == 3 })
+	w.wantResult(w.collect(w.thisHour()), 3, sum)
+}
+
+// retryingStore has a job retried just after it has said which jobs there are.
+type retryingStore struct {
+	aggregator.LeaderStore
+	retry func()
+}
+
+func (s retryingStore) AggregationJobs(ctx context.Context) ([]aggregator.AggregationJob, error) {
+	jobs, err := s.LeaderStore.AggregationJobs(ctx)
+	s.retry()
+	return jobs, err
 }
 
 // TestStuckJobsLeaveRoom: jobs whose answers cannot be understood do not keep the task's
