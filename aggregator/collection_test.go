@@ -334,6 +334,9 @@ func TestLeaderSelectedParameters(t *testing.T) {
 
 func TestCollectionLimit(t *testing.T) {
 	w := newWorld(t, settings{leader: func(c *aggregator.LeaderConfig) { c.MaxCollections = 2 }})
+	reports, _ := w.reports(1)
+	w.uploadAll(reports...)
+	w.settled() // so the Leader runs, and counts the collection jobs
 	var ids []dap.CollectionJobID
 	for i := range 2 {
 		status, err := w.leader.CreateCollectionJob(ctx, w.id, w.query(&dap.Interval{Start: dap.Time(i), Duration: 1}, nil))

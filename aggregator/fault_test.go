@@ -109,8 +109,7 @@ func crash(t *testing.T, s scenario, role dap.Role, stage store.CommitStage, k i
 			return true
 		default:
 		}
-		polled, err := w.leader.PollCollectionJob(ctx, w.id, status.ID)
-		return err == nil && polled.Ready && w.ended(w.counts())
+		return w.allOver(status.ID)
 	})
 	crashed = disk.mend()
 	if crashed && role == dap.RoleLeader {
@@ -125,6 +124,17 @@ func crash(t *testing.T, s scenario, role dap.Role, stage store.CommitStage, k i
 	w.wantResult(w.await(request, status.ID), 6, w.want(sum))
 	w.checkEnd()
 	return crashed
+}
+
+// allOver tells that a collection job has its answer and that no report is on its way. While the disk fails, nothing can
+// be read that it has not confirmed: then it is not known.
+func (w *world) allOver(id dap.CollectionJobID) bool {
+	polled, err := w.leader.PollCollectionJob(ctx, w.id, id)
+	if err != nil || !polled.Ready {
+		return false
+	}
+	c, err := w.leader.Counts(ctx, w.id)
+	return err == nil && w.ended(c)
 }
 
 // failingDisk is a disk that fails for good at a stage of one commit.

@@ -185,7 +185,8 @@ func (w *world) topology(config dap.TaskConfiguration) (*pingpong.Topology, erro
 func (w *world) engineConfig() aggregator.Config {
 	c := aggregator.Config{
 		VDAF: w.topology, Now: w.clock.Now, Metrics: prometheus.NewRegistry(), DrainTimeout: patience,
-		Logger: slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Workers: 4, // how many requests there is room for must not depend on the machine
+		Logger:  slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	if w.keepQuiet {
 		c.Logger = nil
