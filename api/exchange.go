@@ -128,7 +128,9 @@ const paceStep = 64 << 10
 func (p *pacedBody) Read(b []byte) (int, error) {
 	n, err := p.body.Read(b)
 	p.received += int64(n)
-	if p.received-p.granted >= paceStep {
+	// At the end net/http has taken the limit away, and watches the connection while the engine works: a limit that is set
+	// then would give the request up, however fast its body was.
+	if err == nil && p.received-p.granted >= paceStep {
 		p.granted = p.received
 		p.exchange.allowBody(p.received)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds waiting for what must happen.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // dial opens a connection that is closed when the test ends.
 func dial(t *testing.T, address string) (net.Conn, *bufio.Reader) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -39,5 +40,23 @@ func TestPacedBody(t *testing.T) {
 	least, most := started.Add(10*time.Second+15*time.Second), started.Add(10*time.Second+16*time.Second)
 	if writer.last.Before(least) || writer.last.After(most) {
 		t.Errorf("after 16 times the bytes of a second until %v, want %v at most", writer.last, most)
+	}
+}
+
+// When a body has ended, no more time is set for it, even if the last part of it would have been worth some:
+// what remains of the request is the engine's time.
+func TestPacedBodyEnds(t *testing.T) {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF} {
+		writer := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		f := newFrontend(Options{Limits: Limits{BodyTimeout: time.Second}})
+		x := &exchange{frontend: f, started: time.Now(), writer: &recorder{ResponseWriter: writer}}
+		content := make([]byte, paceStep)
+		body := &pacedBody{exchange: x, body: iotest.DataErrReader(io.MultiReader(bytes.NewReader(content), iotest.ErrReader(end)))}
+		if n, err := body.Read(make([]byte, 2*paceStep)); n != len(content) || !errors.Is(err, end) {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+		if !writer.last.IsZero() {
+			t.Errorf("after the end, %v: a limit is set, %v", end, writer.last)
+		}
 	}
 }

@@ -344,16 +344,15 @@ func TestPeerAnswersThatCannotBeUsed(t *testing.T) {
 
 // Errors that say nothing of what the Helper did are neither kind of stated error.
 func TestPeerFailures(t *testing.T) {
-	gone := newScript(t)
-	gone.Close()
+	const gone = "http://127.0.0.1:1" // nobody listens there, while a port that was given back may be somebody else's
 	silent := newScript(t)
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	silent.respond = func(http.ResponseWriter, *http.Request) { <-release }
 	for _, c := range peerCalls {
-		for _, s := range []*script{gone, silent} {
+		for _, url := range []string{gone, silent.URL} {
 			p := newPeer(t, api.PeerOptions{RequestTimeout: 30 * time.Millisecond})
-			_, err := c.do(t.Context(), p, peerTask(t, s.URL, false), s.URL+"/tasks/x/resources/y")
+			_, err := c.do(t.Context(), p, peerTask(t, url, false), url+"/tasks/x/resources/y")
 			_, isDAP := errors.AsType[*dap.Error](err)
 			_, isPeer := errors.AsType[*aggregator.PeerError](err)
 			if err == nil || isDAP || isPeer || strings.Contains(err.Error(), testToken) {
