@@ -43,20 +43,39 @@ func (s *store) Copy(ctx context.Context, begin func(size int64) (io.Writer, err
 }
 
 // beginCopy begins a read transaction of what the disk has confirmed.
-func (s *store) beginCopy() (tx *bolt.Tx, err error) {
+func (s *store) beginCopy() (*bolt.Tx, error) {
+	for {
+		tx, newest, err := s.beginRead()
+		if err != nil {
+			return nil, err
+		}
+		seen := uint64(tx.ID())
+		if isKnown(seen, newest) {
+			if err := confirmed(seen, newest); err != nil {
+				return nil, errors.Join(err, tx.Rollback())
+			}
+			return tx, nil
+		}
+		// It is waited for without the transaction: finding out what the disk holds ends by closing the file, which waits
+		// for all transactions.
+		if err := errors.Join(tx.Rollback(), confirmed(seen, newest)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// beginRead begins a read transaction, and tells which commit is the newest.
+func (s *store) beginRead() (tx *bolt.Tx, newest *commitState, err error) {
 	s.swap.RLock()
 	defer s.swap.RUnlock()
 	if s.db == nil {
-		return nil, unavailable(s.Health().Problem)
+		return nil, nil, unavailable(s.Health().Problem)
 	}
 	err = guard(func() (err error) { tx, err = s.db.Begin(false); return err })
 	if err != nil {
-		return nil, closedError(err)
+		return nil, nil, closedError(err)
 	}
-	if err := confirmed(uint64(tx.ID()), s.committer.newest.Load()); err != nil {
-		return nil, errors.Join(err, tx.Rollback())
-	}
-	return tx, nil
+	return tx, s.committer.newest.Load(), nil
 }
 
 // copyWriter gives up when the store must be reopened, which waits for the copy's transaction.

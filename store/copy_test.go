@@ -146,6 +146,9 @@ func TestCopyEnds(t *testing.T) {
 	if err != nil && !errors.Is(err, aggregator.ErrUnavailable) {
 		t.Errorf("while the store is opened again: %v", err)
 	}
+	if err := l.PutPeering(t.Context(), aggregator.Peering{Name: "y"}); err != nil { // done once the store is open again
+		t.Fatal(err)
+	}
 	if err := copyTo(t.Context(), l, path, nil); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}

@@ -51,6 +51,19 @@ func confirmed(seen uint64, commit *commitState) error {
 	return nil
 }
 
+// isKnown tells whether confirmed would not wait.
+func isKnown(seen uint64, commit *commitState) bool {
+	if commit == nil || seen < commit.txid {
+		return true
+	}
+	select {
+	case <-commit.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // suspend begins an outage.
 func (c *committer) suspend(o outage) {
 	if c.outage == nil {
