@@ -142,6 +142,13 @@ func (f *fakeLeader) answer(w http.ResponseWriter, path string) {
 	w.Write(encoded)
 }
 
+// standing is how many jobs there are. A request that was given up may still be arriving.
+func (f *fakeLeader) standing() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.jobs)
+}
+
 func (f *fakeLeader) collector(t *testing.T, options Options) *Collector[uint64] {
 	t.Helper()
 	c, err := New[uint64](f.task, f.keypair, f.token, options)
@@ -264,7 +271,7 @@ func TestTimeout(t *testing.T) {
 	f.mu.Lock()
 	f.polls = 0
 	f.mu.Unlock()
-	if got, err := c.Collect(t.Context(), query(t, c, 3)); err != nil || got.Value != 50 || len(f.jobs) != 1 {
+	if got, err := c.Collect(t.Context(), query(t, c, 3)); err != nil || got.Value != 50 || f.standing() != 1 {
 		t.Errorf("afterwards: %+v, %v", got, err)
 	}
 }
