@@ -87,6 +87,8 @@ func judgeJob(j *leaderJob, err error) verdict {
 		return tryLater // of a request that makes the job, it says nothing
 	case e.Type == dap.ErrorTypeStepMismatch && !j.polling && j.record.Step > 0 && j.record.Restarts < maxRestarts:
 		return beginAnew // the Helper is at an earlier step, with nothing counted
+	case e.Type == dap.ErrorTypeStepMismatch && !j.polling && j.record.Step == 0:
+		return tryLater // the Helper is at a later step, and may have counted the reports
 	}
 	return judge(err)
 }

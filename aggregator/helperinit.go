@@ -12,7 +12,7 @@ import (
 
 // CreateAggregationJob handles an encoded AggregationJobInitReq (DAP Section
 // 4.5.3.2). The same request again, also while it is computed, gives the same
-// job in its current state. Its errors are a *dap.Error, ErrBusy and those of the store.
+// job and the same answer; once the job is at a later step it is stepMismatch. Its errors are a *dap.Error, ErrBusy and those of the store.
 func (h *Helper) CreateAggregationJob(ctx context.Context, id dap.TaskID, body []byte) (AggregationStatus, error) {
 	t, err := h.task(ctx, id)
 	if err != nil {
@@ -32,7 +32,7 @@ func (h *Helper) CreateAggregationJob(ctx context.Context, id dap.TaskID, body [
 	defer unlock()
 	job, err := h.store.HelperJob(ctx, id, jobID)
 	if err == nil {
-		return h.statusOf(job), refusal(job)
+		return h.createdBefore(job)
 	}
 	if !errors.Is(err, ErrNotFound) {
 		return AggregationStatus{}, err
@@ -55,6 +55,18 @@ func (h *Helper) CreateAggregationJob(ctx context.Context, id dap.TaskID, body [
 	}
 	// The Leader may give up waiting; what it asks for again is then there.
 	return h.computeInit(context.WithoutCancel(ctx), t, job, init)
+}
+
+// createdBefore answers the first request of a job that is there already. What a later step was answered with is
+// no answer to it: the Leader would take it for that of step 0, and reject its reports.
+func (h *Helper) createdBefore(job HelperJob) (AggregationStatus, error) {
+	if err := refusal(job); err != nil {
+		return AggregationStatus{}, err
+	}
+	if job.Step > 0 {
+		return AggregationStatus{}, peerError(job.Task, dap.ErrorTypeStepMismatch, "the aggregation job is at step %d, not at step 0", job.Step)
+	}
+	return h.statusOf(job), nil
 }
 
 // initRequest is an AggregationJobInitReq that has passed the checks of the job as a whole.
@@ -128,28 +140,47 @@ func (h *Helper) computeInit(ctx context.Context, t *preparedTask, job HelperJob
 		return AggregationStatus{}, err
 	}
 	ids := init.ids()
-	replayed, err := h.store.Replayed(ctx, t.ID, ids)
+	times := func(i int) dap.Time { return init.VerifyInits[i].ReportShare.Metadata.Time }
+	rejections, err := h.refused(ctx, t.ID, ids, times)
 	if err != nil {
 		return AggregationStatus{}, err
 	}
 
 	states := make([]pingpong.State, len(ids))
-	rejections := make([]dap.ReportError, len(ids))
 	err = h.cpu.inChunks(ctx, t, len(ids), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			if replayed[i] {
-				rejections[i] = dap.ReportErrorReportReplayed
-			}
-		}
 		h.initChunk(opening, init, lo, hi, states, rejections)
 	})
 	if err != nil {
 		return AggregationStatus{}, err
 	}
-	times := func(i int) dap.Time { return init.VerifyInits[i].ReportShare.Metadata.Time }
 	return h.commitStep(ctx, &computedStep{
 		task: t, job: job, kind: "init", started: started, ids: ids, times: times, states: states, rejections: rejections,
 	})
+}
+
+// refused are the rejections of those reports that will not be counted, whatever comes of verifying them: replays, and
+// reports below the task's floor (DAP Section 4.5.4.3 lets a Helper check it before it commits). A Helper that has
+// lost a job, because it was restored from a copy or has swept it, has a floor above the job's reports. Made
+// anew the job ends with this answer, and a late continuation of the one that was lost finds nothing to continue.
+func (h *Helper) refused(ctx context.Context, id dap.TaskID, ids []dap.ReportID, times func(int) dap.Time) ([]dap.ReportError, error) {
+	replayed, err := h.store.Replayed(ctx, id, ids)
+	if err != nil {
+		return nil, err
+	}
+	floor, err := h.store.Floor(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	rejections := make([]dap.ReportError, len(ids))
+	for i := range ids {
+		switch {
+		case replayed[i]:
+			rejections[i] = dap.ReportErrorReportReplayed
+		case times(i) < floor:
+			rejections[i] = dap.ReportErrorReportDropped
+		}
+	}
+	return rejections, nil
 }
 
 // initChunk opens and verifies the reports from lo to hi that are not rejected

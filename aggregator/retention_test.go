@@ -1,6 +1,7 @@
 package aggregator_test
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 	"time"
@@ -132,6 +133,37 @@ func TestRetentionOfPendingReports(t *testing.T) {
 		w.wantResult(w.collect(w.query(&dap.Interval{Start: newest, Duration: 1}, parameter)), 3, factor*sum)
 		if c := w.counts(); c.Aggregated != 3 || c.Expired != 0 {
 			t.Errorf("the counts are %+v", c)
+		}
+	}
+}
+
+// TestDroppedAtOnce: of a job of several rounds, the Helper drops the reports below its floor at the first step. Nothing of
+// them is being verified after it, so that a continuation of the job that the Helper had before it was restored finds nothing.
+func TestDroppedAtOnce(t *testing.T) {
+	for _, async := range []bool{false, true} {
+		w := newWorld(t, settings{vdaf: testConfig(4), async: async})
+		l := w.byHand()
+		old, recent := w.report(1), w.report(2, at(w.now()+1))
+		alone := l.init(nil, old)
+		before := l.create(alone)
+		l.answered(before.Body)
+		late := l.next(1)
+		w.ok(w.helper.DeleteAggregationJob(ctx, w.id, before.ID)) // it is lost
+		w.clock.advance(time.Hour)
+		_, err := w.helperStore.RaiseFloor(ctx, w.id, w.now())
+		w.ok(err)
+
+		anew := l.create(alone)
+		if got := l.outcomes(anew.Body); anew.ID != before.ID || got[0] != dap.ReportErrorReportDropped {
+			t.Errorf("job %s is made anew as %s, and answered with %v", before.ID, anew.ID, got)
+		}
+		_, err = w.helper.ContinueAggregationJob(ctx, w.id, before.ID, l.encode(late))
+		w.wantError("a continuation of the job that was lost", err, dap.ErrorTypeInvalidMessage)
+		if again := l.create(alone); !bytes.Equal(again.Body, anew.Body) {
+			t.Error("the job has another answer after it")
+		}
+		if got := l.outcomes(l.create(l.init(nil, old, recent)).Body); got[0] != dap.ReportErrorReportDropped || got[1] != 0 {
+			t.Errorf("a report below the floor and one above it are answered with %v", got)
 		}
 	}
 }

@@ -101,7 +101,8 @@ func TestUncertainIsNeverGivenUp(t *testing.T) {
 	for name, e := range map[string]error{
 		"a server's error": &aggregator.PeerError{Status: 500}, "a bare 404": &aggregator.PeerError{Status: 404}, "unauthorized": &aggregator.PeerError{Status: 401},
 		"the network": errNetwork, "an answer that cannot be used": errors.New("no Location"),
-		"a new job is not known": &dap.Error{Type: dap.ErrorTypeUnrecognizedAggregationJob},
+		"a new job is not known":       &dap.Error{Type: dap.ErrorTypeUnrecognizedAggregationJob},
+		"a new job is at a later step": &dap.Error{Type: dap.ErrorTypeStepMismatch},
 	} {
 		for _, inPlace := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
