@@ -22,6 +22,8 @@ type fillingBatch struct {
 	id       dap.BatchID
 	assigned uint64
 	jobs     int
+	// reloaded: assigned was read from the store while there were jobs. What one of them rejects may have been taken off already.
+	reloaded bool
 }
 
 // room is how many reports the next job may have when so many wait; 0: it has to
@@ -56,8 +58,9 @@ func (f *fillingBatches) take(n uint64) *fillingBatch {
 }
 
 // give takes n reports out of a batch that will not be counted in it. jobEnded:
-// one of its jobs is over. A full batch without jobs is forgotten; an empty one is used again.
-func (f *fillingBatches) give(b *fillingBatch, n uint64, jobEnded bool) {
+// one of its jobs is over. A full batch without jobs is forgotten; an empty one is used again. unsure: what is
+// assigned must be read again.
+func (f *fillingBatches) give(b *fillingBatch, n uint64, jobEnded bool) (unsure bool) {
 	b.assigned -= min(n, b.assigned)
 	if jobEnded {
 		b.jobs--
@@ -65,6 +68,7 @@ func (f *fillingBatches) give(b *fillingBatch, n uint64, jobEnded bool) {
 	if b.jobs == 0 && !f.fixed && b.assigned >= f.target {
 		f.batches = slices.DeleteFunc(f.batches, func(other *fillingBatch) bool { return other == b })
 	}
+	return b.reloaded && n > 0 && !f.fixed
 }
 
 // load adds the open batches of the store that are not full, or that have jobs.
@@ -83,6 +87,7 @@ func (f *fillingBatches) reload(open []OpenBatch) {
 	f.batches = nil
 	f.load(open)
 	for _, b := range known {
+		b.reloaded = b.jobs > 0
 		i := slices.IndexFunc(f.batches, func(other *fillingBatch) bool { return other.id == b.id })
 		switch {
 		case i >= 0:
@@ -95,7 +100,8 @@ func (f *fillingBatches) reload(open []OpenBatch) {
 	}
 }
 
-// resume finds the batch of an unfinished job that was loaded from the store.
+// resume finds the batch of an unfinished job that was found in the store. What is assigned must be read again, unless
+// the batches are fixed: the job may have been in quarantine until now, and others have filled the batch up in its place.
 func (f *fillingBatches) resume(id dap.BatchID) *fillingBatch {
 	for _, b := range f.batches {
 		if b.id == id {
@@ -106,7 +112,7 @@ func (f *fillingBatches) resume(id dap.BatchID) *fillingBatch {
 	if f.fixed && len(f.batches) > 0 {
 		return nil
 	}
-	b := &fillingBatch{id: id, jobs: 1, assigned: f.target} // what its jobs reject makes room
+	b := &fillingBatch{id: id, jobs: 1, assigned: f.target}
 	f.batches = append(f.batches, b)
 	return b
 }

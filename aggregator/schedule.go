@@ -242,7 +242,7 @@ func (s *scheduler) take(ctx context.Context, store LeaderStore, src *source) (*
 			return nil, nil
 		}
 		after = reports[len(reports)-1].Sequence
-		if t := s.claim(src, reports, after); t != nil {
+		if t, over := s.claim(src, reports, after); over {
 			return t, nil
 		}
 	}
@@ -272,10 +272,14 @@ func (s *scheduler) refill(ctx context.Context, store LeaderStore, src *source) 
 	return nil
 }
 
-// claim takes those of the reports that no other job has taken.
-func (s *scheduler) claim(src *source, reports []StoredReport, after uint64) *taking {
+// claim takes those of the reports that no other job has taken. over is false if there are none, and others may
+// be looked for. Where the source's batches must be read again first, nothing is taken.
+func (s *scheduler) claim(src *source, reports []StoredReport, after uint64) (t *taking, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if src.refill {
+		return nil, true
+	}
 	taken := s.taken[src.key.task]
 	if taken == nil {
 		taken = make(map[uint64]struct{})
@@ -283,7 +287,7 @@ func (s *scheduler) claim(src *source, reports []StoredReport, after uint64) *ta
 	}
 	reports = slices.DeleteFunc(reports, func(r StoredReport) bool { _, ok := taken[r.Sequence]; return ok })
 	if len(reports) == 0 {
-		return nil
+		return nil, false
 	}
 	bytes := uint64(0)
 	for i := range reports {
@@ -296,11 +300,11 @@ func (s *scheduler) claim(src *source, reports []StoredReport, after uint64) *ta
 	src.since = time.Now()
 	src.jobs++
 	src.takings++
-	t := &taking{source: src, reports: reports}
+	t = &taking{source: src, reports: reports}
 	if src.filling != nil {
 		t.batch = src.filling.take(uint64(len(reports)))
 	}
-	return t
+	return t, true
 }
 
 // pause keeps a source from being picked for a moment after a failure.
@@ -351,7 +355,7 @@ func (s *scheduler) jobRejected(src *source, batch *fillingBatch, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	src.version++
-	src.filling.give(batch, uint64(n), false)
+	src.refill = src.filling.give(batch, uint64(n), false) || src.refill
 }
 
 // jobResumed tells of an unfinished job that was found in the store.
@@ -363,6 +367,7 @@ func (s *scheduler) jobResumed(src *source, batch dap.BatchID) *fillingBatch {
 	if src.filling == nil {
 		return nil
 	}
+	src.refill = src.refill || !src.filling.fixed
 	return src.filling.resume(batch)
 }
 
@@ -390,7 +395,7 @@ func (s *scheduler) jobEnded(src *source, batch *fillingBatch, n int) {
 	src.jobs--
 	src.version++
 	if batch != nil {
-		src.filling.give(batch, uint64(n), true)
+		src.refill = src.filling.give(batch, uint64(n), true) || src.refill
 	}
 	s.forget(src)
 	s.signal()

@@ -2,6 +2,7 @@ package aggregator_test
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,6 +99,55 @@ func TestFullBatchComesFirst(t *testing.T) {
 	more, sum := w.reports(1)
 	w.uploadAll(more...)
 	w.wantResult(w.collect(request), 3, 7*(shortSum+sum))
+}
+
+// TestReactivatedJobFillsItsBatch: a job that was in quarantine and is tried again counts in its batch with what it adds, and
+// only with that. A batch that was filled up in its place takes no report more, also if those of the job are rejected.
+func TestReactivatedJobFillsItsBatch(t *testing.T) {
+	rejected := testvdaf.Failing(1, testvdaf.Failure{Step: testvdaf.FailInit, Who: testvdaf.Helper})
+	for name, c := range map[string]struct {
+		measurement    uint64   // of the report whose job is in quarantine
+		instead, after int      // how many reports come before it is tried again, and after that
+		want           []uint64 // how many reports the batches have then
+	}{
+		"a full batch, and it is rejected":                 {rejected, 3, 3, []uint64{3, 3}},
+		"a full batch, and it is counted":                  {1, 3, 3, []uint64{4, 3}},
+		"a batch that is being filled, and it is rejected": {rejected, 1, 5, []uint64{3, 3}},
+		"a batch that is being filled, and it is counted":  {1, 1, 4, []uint64{3, 3}},
+	} {
+		for _, restart := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, settings{mode: dap.BatchModeLeaderSelected, keepQuiet: true})
+				w.peer.setHook(refusing("init", false, &dap.Error{Type: dap.ErrorTypeInvalidMessage}))
+				w.uploadAll(w.report(c.measurement))
+				w.eventually("the job is in quarantine", func() bool { return w.counts().Quarantined == 1 })
+				w.peer.setHook(nil)
+				job := w.jobs()[0].ID
+				instead, _ := w.reports(c.instead)
+				w.uploadAll(instead...)
+				w.settled()
+				if restart {
+					w.restartLeader()
+				}
+				active, err := w.leader.RetryJob(ctx, job)
+				if err != nil || !active {
+					t.Fatalf("%t, %v", active, err)
+				}
+				w.eventually("the job is over", func() bool { return len(w.jobs()) == 0 })
+				after, _ := w.reports(c.after)
+				w.uploadAll(after...)
+				w.settled()
+				var got []uint64
+				for _, b := range w.openBatches() {
+					got = append(got, b.Count)
+				}
+				if !slices.Equal(got, c.want) {
+					t.Errorf("the batches have %d reports, want %d", got, c.want)
+				}
+			})
+		}
+	}
 }
 
 // ask creates a collection job.
