@@ -8,6 +8,7 @@ import (
 
 	"github.com/twofold-dap/twofold/aggregator"
 	"github.com/twofold-dap/twofold/dap"
+	"github.com/twofold-dap/twofold/store"
 )
 
 // agedLife is a short episode in which floors rise, and something is asked for below them.
@@ -65,6 +66,80 @@ func TestAgedBatch(t *testing.T) {
 			t.Errorf("asynchronous Helper: %t: %s", async, o.violation)
 		} else if o.results != 1 || o.dropped != 0 || o.rejected != 0 {
 			t.Errorf("asynchronous Helper: %t: %d results, %d reports were dropped, %d rejected", async, o.results, o.dropped, o.rejected)
+		}
+	}
+}
+
+// begunBatch is a short episode in which a leader-selected batch is being filled whose only report is below the Helper's floor.
+func begunBatch() (config, []operation) {
+	c := plainConfig
+	c.Rounds, c.LeaderSelected, c.MinBatch = 1, true, 2
+	c.HelperKeeps = duration(5 * time.Minute)
+	return c, []operation{
+		{Kind: opUpload, Count: 2}, {Kind: opAdvance, For: duration(2 * time.Second)},
+		{Kind: opUpload, Number: 2, Count: 1, Offset: -3}, {Kind: opAdvance, For: duration(20 * time.Minute)},
+		{Kind: opUpload, Number: 3, Count: 1}, {Kind: opAdvance, For: duration(time.Minute)},
+	}
+}
+
+// heldBack is a short episode in which a Leader's operator puts a job in quarantine for longer than the Helper keeps
+// reports. Its batch is filled up in its place meanwhile, with a report that is older than the job's.
+func heldBack() (config, []operation) {
+	c := plainConfig
+	c.Rounds, c.LeaderSelected, c.MinBatch = 1, true, 1
+	c.HelperKeeps = duration(5 * time.Minute)
+	return c, []operation{
+		{Kind: opNetwork, Fault: faultLostRequest, Request: requestInit, Count: 3}, {Kind: opUpload, Count: 1},
+		{Kind: opAdvance, For: duration(2 * time.Second)}, {Kind: opShelve, Side: leader},
+		{Kind: opUpload, Number: 1, Count: 1, Offset: -3}, {Kind: opUpload, Number: 5, Count: 1}, {Kind: opAdvance, For: duration(20 * time.Minute)},
+		{Kind: opRetry, Side: leader}, {Kind: opAdvance, For: duration(10 * time.Second)},
+		{Kind: opUpload, Number: 2, Count: 3}, {Kind: opAdvance, For: duration(time.Minute)},
+	}
+}
+
+// TestBatchesBelowTheFloor: a batch that is being filled is collected, however old its reports are. One that was full, and
+// whose reports the Helper has forgotten, can be there again for a job that was held back, and for nothing else.
+func TestBatchesBelowTheFloor(t *testing.T) {
+	for name, c := range map[string]struct {
+		life               func() (config, []operation)
+		results, forgotten int
+	}{"being filled": {begunBatch, 2, 0}, "held back": {heldBack, 4, 1}} {
+		for _, async := range []bool{false, true} {
+			config, operations := c.life()
+			config.Async = async
+			o := play(t, &clients{}, config, operations, hooks{}, name)
+			if o.violation != nil {
+				t.Errorf("%s, asynchronous Helper: %t: %s", name, async, o.violation)
+			} else if o.results != c.results || o.forgotten != c.forgotten || o.rejected != 0 {
+				t.Errorf("%s, asynchronous Helper: %t: %d results, %d buckets were forgotten, %d reports rejected", name, async, o.results, o.forgotten, o.rejected)
+			}
+		}
+	}
+}
+
+// TestHeldBack: a bucket that was forgotten is there again without offence only if all its reports were held back.
+func TestHeldBack(t *testing.T) {
+	bucket := aggregator.BucketID{BatchID: dap.BatchID{1}}
+	for name, c := range map[string]struct {
+		held           []bool // of each report in the bucket
+		timeInterval   bool
+		leader, helper bool // what the checker says of each side
+	}{
+		"held": {[]bool{true, true}, false, false, true}, "one is not": {[]bool{true, false}, false, false, false},
+		"there is none": {nil, false, false, false}, "in the time-interval mode": {[]bool{true}, true, false, false},
+	} {
+		w := &world{client: &client{scheme: &scheme{config: config{LeaderSelected: !c.timeInterval}}}}
+		w.model = newModel(w)
+		for i, held := range c.held {
+			r := w.model.report(i, 0)
+			r.held = held
+			for side := range w.model.contents {
+				w.model.contents[side].Reports = append(w.model.contents[side].Reports, store.ReportStanding{ID: r.id, State: store.ReportCounted, Bucket: bucket})
+			}
+		}
+		check := &checker{world: w, m: w.model}
+		if l, h := check.heldBack(0, bucket), check.heldBack(1, bucket); l != c.leader || h != c.helper {
+			t.Errorf("%s: %t at the Leader, %t at the Helper", name, l, h)
 		}
 	}
 }

@@ -42,6 +42,27 @@ func TestRestoredLife(t *testing.T) {
 	}
 }
 
+// TestLateContinuation: a Helper that was restored, and has swept a job of several rounds, makes it anew at the Leader's
+// request, before a continuation of the job that it had comes, late. The report is below its floor, and is rejected for that
+// alone. It depends on the order of goroutines, which comes first.
+func TestLateContinuation(t *testing.T) {
+	c := config{Rounds: 4, LeaderSelected: true, Async: true, MinBatch: 1, JobReports: 1, JobsAtATime: 1, Pending: 16}
+	operations := []operation{
+		{Kind: opCopy, Side: helper}, {Kind: opRestore, Side: helper},
+		{Kind: opNetwork, Fault: faultLateRequest, Count: 1, Skip: 2, For: duration(2500 * time.Millisecond)},
+		{Kind: opUpload, Count: 1}, {Kind: opCrash, Side: leader}, {Kind: opRestart, Side: helper},
+	}
+	for range 3 * replayRuns {
+		o := play(t, &clients{}, c, operations, hooks{}, "a late continuation")
+		if o.violation != nil {
+			t.Fatal(o.violation)
+		}
+		if o.accepted < 1 || o.dropped < 1 {
+			t.Errorf("%d reports were accepted, %d dropped", o.accepted, o.dropped)
+		}
+	}
+}
+
 func restoreBreakages() []breakage {
 	tooLow := func() hooks {
 		return hooks{until: func(until time.Time) time.Time { return until.Add(-restoreLeeway - 10*time.Minute) }}

@@ -156,8 +156,9 @@ func (c *checker) leaderReport(r *report, standing *store.ReportStanding) {
 			c.violated(invariantOneState, "report %d is open, and is in %d places", r.number, n)
 		}
 		delete(c.inJobs, standing.Sequence)
-		if job := c.pending[standing.Sequence]; job != nil && job.State != aggregator.JobActive {
-			r.shelved = true
+		if job := c.pending[standing.Sequence]; job != nil {
+			r.shelved = r.shelved || job.State != aggregator.JobActive
+			r.held = r.held || r.shelved || c.m.shelved[job.ID]
 		}
 	case store.ReportCounted:
 		if !r.accepted.plan.honest() && c.expected(r.accepted.plan) != nil {
@@ -309,7 +310,8 @@ func (c *checker) sums() {
 		}
 		at := slices.IndexFunc(c.m.contents[1].Buckets, func(b store.BucketStanding) bool { return b.ID == l.ID })
 		if at < 0 && c.LeaderSelected && c.m.last[0][l.ID] < c.m.floor[1] {
-			continue // the Helper has forgotten it before it was seen
+			c.m.gone[1][l.ID] = true // the Helper has forgotten it before it was seen
+			continue
 		}
 		if at < 0 {
 			c.violated(invariantAgree, "bucket %v is the Leader's alone", l.ID)

@@ -108,7 +108,7 @@ func (c *checker) bucketsKept(side int) {
 	for i := range c.m.contents[side].Buckets {
 		id := c.m.contents[side].Buckets[i].ID
 		present[id] = true
-		if c.m.gone[side][id] && !c.lost(side) {
+		if c.m.gone[side][id] && !c.lost(side) && !c.heldBack(side, id) {
 			c.violated(invariantForgotten, "side %d: bucket %v was forgotten, and is there again", side, id)
 		}
 	}
@@ -150,7 +150,7 @@ func (w *world) excused(j *collectionJob, failure *dap.Error) bool {
 func (r *report) accept(v *version) {
 	if r.accepted != nil {
 		r.earlier = append(r.earlier, r.accepted)
-		r.ended, r.gone, r.shelved, r.wasAtHelper = false, false, false, false
+		r.ended, r.gone, r.shelved, r.held, r.wasAtHelper = false, false, false, false, false
 	}
 	r.accepted = v
 }

@@ -39,6 +39,32 @@ func (c *checker) unseenAtHelper(id aggregator.BucketID) bool {
 	return c.m.last[0][id] < c.m.floor[1] && !slices.ContainsFunc(c.m.contents[1].Buckets, func(b store.BucketStanding) bool { return b.ID == id })
 }
 
+// heldBack tells whether a Helper's leader-selected batch that was forgotten may be there again: all that it has counted
+// in it since is of jobs that an operator had put in quarantine. The Leader fills a batch up in place of what is in
+// quarantine. So the Helper sees a full batch, of which nobody will need anything, and lets it go when it is old. A job that is
+// tried again after that comes to a batch that the Helper does not know, as any new one. It need not have heard
+// of the job before, so no record of its own could tell it otherwise, and the Leader cannot put the reports into another batch,
+// as the Helper may have counted them in this one. Nothing is counted twice by it, and nothing is
+// released: the sides' counts differ, as the Helper has forgotten the others. The others were lost before; that
+// these are, too, is what the operator has risked who held them back for longer than the Helper keeps reports.
+func (c *checker) heldBack(side int, id aggregator.BucketID) bool {
+	if side != 1 || !c.LeaderSelected {
+		return false
+	}
+	held := false
+	for i := range c.m.contents[1].Reports {
+		standing := &c.m.contents[1].Reports[i]
+		if standing.State != store.ReportCounted || standing.Bucket != id {
+			continue
+		}
+		if r := c.m.byID[standing.ID]; r == nil || !r.held {
+			return false
+		}
+		held = true
+	}
+	return held
+}
+
 // initiated is what the request says with which an aggregation job was made at the Helper.
 type initiated struct {
 	newest  dap.Time // of its reports

@@ -124,6 +124,7 @@ type report struct {
 	ended    bool
 	atHelper bool // the Helper has counted it
 	shelved  bool // it was in a job in quarantine
+	held     bool // its job was in quarantine at either side, if only in between two checks
 	gone     bool // the Leader has forgotten it
 	present  bool // the Leader knows it, at this check
 	// wasAtHelper: the Helper had counted it at an earlier check.

@@ -74,8 +74,23 @@ func (w *world) operateHelper(o operation) error {
 		w.releasing(job)
 		return h.RetryJob(ctx, job.ID)
 	}
+	w.holding(job.ID)
 	_, err = h.QuarantineJob(ctx, job.ID, "simulated")
 	return err
+}
+
+// holding notes that a job at the Helper may be in quarantine.
+func (w *world) holding(id dap.AggregationJobID) {
+	w.network.mu.Lock()
+	reports := w.network.jobs[jobsAt+id.String()].reports
+	w.network.mu.Unlock()
+	w.model.mu.Lock()
+	defer w.model.mu.Unlock()
+	for _, id := range reports {
+		if r := w.model.byID[id]; r != nil {
+			r.held = true
+		}
+	}
 }
 
 // releasing notes that a job at the Helper will be in quarantine no more.
