@@ -11,7 +11,8 @@ import (
 
 // CreateCollectionJob handles an encoded CollectionJobReq (DAP Section 4.6.1). A request that stands
 // already gets the job that was created with it; if that has failed, its ID alone, and polling tells why.
-// The same request again gives the same job in its current state. Its errors are a
+// The same request again gives the same job in its current state. While the Leader is busy with the job the answer waits, for
+// a short time, so that it may have the result already. Its errors are a
 // *dap.Error, also that with which the job has failed, ErrBusy and those of the store.
 func (l *Leader) CreateCollectionJob(ctx context.Context, id dap.TaskID, body []byte) (CollectionStatus, error) {
 	t, err := l.task(ctx, id)
@@ -50,11 +51,14 @@ func (l *Leader) CreateCollectionJob(ctx context.Context, id dap.TaskID, body []
 		l.metrics.collections.WithLabelValues("created").Inc()
 		l.log.Info("collection job created", "task", id, "job", job.ID)
 	}
+	l.startCollection(t, job)
+	if job, err = l.afterFirstWork(ctx, job); err != nil {
+		return CollectionStatus{}, err
+	}
 	if job.State == CollectionFailed {
 		// The job's location and state (DAP Section 4.6.1): it can be polled, which tells the failure, and deleted.
 		return CollectionStatus{ID: job.ID, RetryAfter: time.Second}, nil
 	}
-	l.startCollection(t, job)
 	return l.collectionStatus(job)
 }
 

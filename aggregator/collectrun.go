@@ -2,6 +2,7 @@ package aggregator
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type collectionRun struct {
 	uncertain bool
 
 	wake    chan struct{} // has one value after an event
+	waits   chan struct{} // closed when the job waits for something for the first time
 	ctx     context.Context
 	stop    context.CancelFunc
 	stopped chan struct{} // closed when the goroutine has ended
@@ -127,7 +129,7 @@ func (l *Leader) startCollection(t *preparedTask, job CollectionJob) {
 	if c.background == nil || c.runs[t.ID][job.ID] != nil {
 		return
 	}
-	run := &collectionRun{job: job, task: t, request: req, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	run := &collectionRun{job: job, task: t, request: req, wake: make(chan struct{}, 1), waits: make(chan struct{}), stopped: make(chan struct{})}
 	run.ctx, run.stop = context.WithCancel(c.background.work)
 	if c.runs == nil {
 		c.runs = make(map[dap.TaskID]map[dap.CollectionJobID]*collectionRun)
@@ -139,6 +141,32 @@ func (l *Leader) startCollection(t *preparedTask, job CollectionJob) {
 	c.count++
 	b := c.background
 	b.wait.Go(func() { l.driveCollection(b, run) })
+}
+
+// firstAnswer is how long the answer to a new collection job is held back at most while its result is made.
+const firstAnswer = 2 * time.Second
+
+// afterFirstWork returns a collection job as it is when there is nothing to be done for it at once, or when a moment has
+// passed: so that a result that needs nothing but work is in the first answer.
+func (l *Leader) afterFirstWork(ctx context.Context, job CollectionJob) (CollectionJob, error) {
+	l.collections.mu.Lock()
+	run := l.collections.runs[job.Task][job.ID]
+	l.collections.mu.Unlock()
+	if run != nil {
+		timer := time.NewTimer(firstAnswer)
+		defer timer.Stop()
+		select {
+		case <-run.waits:
+		case <-timer.C:
+		case <-ctx.Done():
+			return job, nil
+		}
+	}
+	stored, err := l.store.CollectionJob(ctx, job.Task, job.ID)
+	if errors.Is(err, ErrNotFound) { // it was deleted meanwhile, which polling tells
+		return job, nil
+	}
+	return stored, err
 }
 
 // ended takes a run out of the table.
@@ -161,8 +189,13 @@ func (l *Leader) driveCollection(b *background, run *collectionRun) {
 	if !run.task.eager {
 		run.source = l.schedule.ofCollection(run.task, run.job, run.request.AggParam, false)
 	}
+	waits := sync.OnceFunc(func() { close(run.waits) })
+	defer waits()
 	for {
 		wait, over := l.stepCollection(b, run)
+		if wait > 0 && !over {
+			waits()
+		}
 		if over {
 			if run.ctx.Err() == nil {
 				l.schedule.end(sourceKey{task: run.job.Task, collection: run.job.ID})

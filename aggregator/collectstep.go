@@ -71,7 +71,7 @@ func (l *Leader) gatherBatch(run *collectionRun) (wait time.Duration, err error)
 			return collectionIdle, err
 		}
 	}
-	aggregate, err := l.readBatch(run)
+	aggregate, err := l.readBatch(run, nil)
 	if _, refused := errors.AsType[*dap.Error](err); refused {
 		// That the batch is another's comes before what it was aggregated with.
 		if err := l.store.ReserveBatch(run.ctx, run.job.Task, run.job.ID); err != nil {
@@ -104,9 +104,9 @@ func overlapOf(id dap.TaskID, err error) error {
 }
 
 // readBatch reads the batch of a collection job, and checks that it was
-// aggregated with the job's parameter.
-func (l *Leader) readBatch(run *collectionRun) (Aggregate, error) {
-	aggregate, err := l.store.ReadBatch(run.ctx, run.job.Task, run.job.Batch, run.task.topology)
+// aggregated with the job's parameter. Without an Aggregator the share is left out.
+func (l *Leader) readBatch(run *collectionRun, agg Aggregator) (Aggregate, error) {
+	aggregate, err := l.store.ReadBatch(run.ctx, run.job.Task, run.job.Batch, agg)
 	if errors.Is(err, ErrConflict) {
 		return aggregate, mixedParameters(run.job.Task)
 	}
@@ -267,7 +267,7 @@ func (l *Leader) collectBatch(b *background, run *collectionRun) (wait time.Dura
 	if waiting+inJobs > 0 {
 		return collectionIdle, false, nil
 	}
-	aggregate, err := l.readBatch(run)
+	aggregate, err := l.readBatch(run, run.task.topology)
 	if err != nil {
 		return 0, false, err
 	}

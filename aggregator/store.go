@@ -90,7 +90,7 @@ type Store interface {
 
 	// ReadBatch merges the buckets of a batch. A batch with no bucket gives an
 	// Aggregate with Count 0. Buckets with different aggregation
-	// parameters are ErrConflict.
+	// parameters are ErrConflict. Without an Aggregator the share is left out.
 	ReadBatch(ctx context.Context, task dap.TaskID, batch Batch, agg Aggregator) (Aggregate, error)
 
 	// RaiseFloor raises a task's floor to floor, unless it is there already, and returns what it is

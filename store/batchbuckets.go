@@ -129,8 +129,10 @@ func (r *batchReader) read(buckets bucket, key, encoded []byte) error {
 	r.record.First = min(r.record.First, record.First)
 	r.record.Last = max(r.record.Last, record.Last)
 	r.checksum.Xor(dap.Checksum(record.Checksum))
-	r.pending = append(r.pending, record.Share)
-	if r.agg != nil && len(r.pending) == mergeChunk {
+	if r.agg == nil {
+		return nil
+	}
+	if r.pending = append(r.pending, record.Share); len(r.pending) == mergeChunk {
 		return r.merge()
 	}
 	return nil
@@ -157,7 +159,7 @@ func (sp *space) readBatch(batch aggregator.Batch, agg aggregator.Aggregator) (a
 	if reader.bucketsRead == 0 {
 		return aggregator.Aggregate{}, nil
 	}
-	if agg != nil && len(reader.pending) > 0 {
+	if len(reader.pending) > 0 {
 		if err := reader.merge(); err != nil {
 			return aggregator.Aggregate{}, err
 		}

@@ -29,6 +29,7 @@ const (
 	ruleHold      = "a batch belongs to the collection that holds it"
 	ruleCollected = "a finished collection has collected its batch"
 	rulePending   = "a collected batch is closed and has no pending report"
+	ruleFilter    = "the filter of report IDs has every report ID"
 	ruleIndex     = "the lists of unfinished work are complete"
 	maxViolations = 1000
 	tooManyDetail = "there are more violations than are listed"
@@ -46,7 +47,15 @@ func (s *store) Check(ctx context.Context) ([]aggregator.Violation, error) {
 	if len(c.violations) > 0 {
 		return c.violations, nil // what such pages hold is not worth reading
 	}
-	if err := s.view(ctx, c.records); err != nil {
+	filter := s.filter.Load()
+	complete := filter != nil && filter.complete.Load()
+	err := s.view(ctx, func(t *txn) error {
+		if complete && s.filter.Load() == filter { // so it has whatever this transaction sees
+			c.filter = filter
+		}
+		return c.records(t)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return c.violations, nil
@@ -57,7 +66,8 @@ type checker struct {
 	ctx        context.Context
 	store      *store
 	violations []aggregator.Violation
-	seen       int // records
+	filter     *idFilter // nil if it is not to be checked
+	seen       int       // records
 }
 
 // report adds a violation.

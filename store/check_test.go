@@ -51,12 +51,12 @@ func (b *breaker) id(state idState) (bucket, []byte, idEntry) {
 	b.t.Helper()
 	ids, err := b.sp.reportIDs()
 	b.ok(err)
-	cursor := ids.generations[0].ids.b.Cursor()
+	cursor := ids.bucket(0).b.Cursor()
 	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
 		entry, err := decodeIDEntry(value)
 		b.ok(err)
 		if entry.state == state {
-			return ids.generations[0].ids, slices.Clone(key), entry
+			return ids.bucket(0), slices.Clone(key), entry
 		}
 	}
 	b.t.Fatalf("there is no report ID in state %d", state)

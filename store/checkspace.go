@@ -61,7 +61,7 @@ func (c *spaceChecker) reportIDs(visit func(id dap.ReportID, e idEntry) error) e
 	}
 	var merged idCursors
 	for i := range ids.generations {
-		if cursor := newIDCursor(ids.generations[i].ids); cursor.id != nil {
+		if cursor := newIDCursor(ids.bucket(i)); cursor.id != nil {
 			merged = append(merged, cursor)
 		}
 	}
@@ -92,6 +92,9 @@ func (c *spaceChecker) reportID(cursor *idCursor, last []byte, visit func(dap.Re
 	}
 	if bytes.Equal(cursor.id, last) {
 		c.report(ruleOnce, "task %s: report %s is in two generations", c.sp.task, id)
+	}
+	if c.filter != nil && !c.filter.mayHave(&c.sp.task, cursor.id) {
+		c.report(ruleFilter, "task %s: report %s would be counted again until the server is started anew", c.sp.task, id)
 	}
 	e, err := decodeIDEntry(cursor.entry)
 	if err != nil {

@@ -241,6 +241,9 @@ func (c *committer) commit(batch []*operation) {
 		c.store.read.Store(0)
 		c.written = 0
 	}
+	if f := c.store.filter.Load(); f != nil && f.worn() && c.outage == nil {
+		c.store.startFilter()
+	}
 }
 
 // release gives the file's pages back to the kernel.
@@ -261,7 +264,7 @@ func (c *committer) attempt(batch []*operation) error {
 			c.suspend(outage{cause: err, unsure: true})
 			return err
 		}
-		t := newTxn(tx, c.store.role)
+		t := c.store.newTxn(tx)
 		spoilt := runAll(t, live)
 		if spoilt >= 0 {
 			if err := c.rollback(tx); err != nil {

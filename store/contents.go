@@ -125,11 +125,12 @@ func (sp *space) reportContents(c *Contents, batches map[uint64]dap.BatchID) err
 	if err != nil {
 		return err
 	}
-	for _, generation := range index.generations {
-		err := generation.ids.each(func(key, value []byte) error {
+	for i := range index.generations {
+		ids := index.bucket(i)
+		err := ids.each(func(key, value []byte) error {
 			e, err := decodeIDEntry(value)
 			if err != nil {
-				return generation.ids.damaged(key, "%v", err)
+				return ids.damaged(key, "%v", err)
 			}
 			standing := ReportStanding{Time: e.time, State: ReportState(e.state), Sequence: e.sequence, Error: e.error}
 			if e.state == idCounted {

@@ -3,6 +3,7 @@ package store
 import (
 	"os"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -78,7 +79,7 @@ func inTxn(t testing.TB, s *store, commit bool, f func(*txn)) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	f(newTxn(tx, s.role))
+	f(s.newTxn(tx))
 	if commit {
 		txid := uint64(tx.ID())
 		if err := tx.Commit(); err != nil {
@@ -117,3 +118,13 @@ func PagesWritten(s interface{ base() *store }) int64 {
 }
 
 func (s *store) base() *store { return s }
+
+// AwaitFilter waits until the filter of report IDs is of use.
+func AwaitFilter(t testing.TB, s interface{ base() *store }) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Minute); !s.base().filter.Load().complete.Load(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the filter is never complete")
+		}
+	}
+}

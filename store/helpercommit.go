@@ -226,7 +226,7 @@ func (c *helperCommit) remember(sp *space) error {
 			c.reject(commit, dap.ReportErrorBatchCollected)
 			continue
 		}
-		_, _, found, err := ids.find(&commit.ID)
+		found, err := ids.has(&commit.ID)
 		if err != nil {
 			return err
 		}
@@ -317,7 +317,7 @@ func (h *Helper) Replayed(ctx context.Context, task dap.TaskID, reportIDs []dap.
 			return err
 		}
 		for i := range reportIDs {
-			if _, _, replayed[i], err = ids.find(&reportIDs[i]); err != nil {
+			if replayed[i], err = ids.has(&reportIDs[i]); err != nil {
 				return err
 			}
 		}

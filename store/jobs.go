@@ -290,7 +290,7 @@ func (sp *space) rejectReport(m *member, reason dap.ReportError) error {
 	if err != nil {
 		return err
 	}
-	entry, in, err := ids.open(&m.id, m.sequence)
+	entry, in, err := ids.open(m)
 	if err != nil {
 		return err
 	}

@@ -306,7 +306,7 @@ func (f *finish) endReports(sp *space, ordinal uint64) error {
 			}
 			continue
 		}
-		entry, in, err := ids.open(&m.id, m.sequence)
+		entry, in, err := ids.open(m)
 		if err != nil {
 			return err
 		}

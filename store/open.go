@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -41,6 +42,12 @@ type store struct {
 	closing   sync.Once
 	isClosed  atomic.Bool
 	closeErr  error
+
+	// filter is nil if there is none. The committer alone changes it.
+	filter      atomic.Pointer[idFilter]
+	filling     sync.WaitGroup
+	fillContext context.Context
+	stopFilling context.CancelFunc
 
 	// read is how many bytes were read, roughly, since the file's pages were last released.
 	read atomic.Int64
@@ -112,6 +119,8 @@ func (s *store) open(path string, role dap.Role, key secret.Bytes, options Optio
 	}
 	s.setHealth(StateReady, nil)
 	s.committer = newCommitter(s)
+	s.fillContext, s.stopFilling = context.WithCancel(context.Background())
+	s.startFilter()
 	return nil
 }
 
@@ -251,7 +260,9 @@ func (s *store) Path() string { return s.path }
 func (s *store) Close() error {
 	s.closing.Do(func() {
 		s.isClosed.Store(true)
+		s.stopFilling()
 		s.committer.stop()
+		s.filling.Wait()
 		s.swap.Lock()
 		defer s.swap.Unlock()
 		if outage := s.committer.outage; outage != nil {

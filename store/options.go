@@ -23,6 +23,9 @@ type Options struct {
 	OnHealth func(Health)
 	// RetryInterval is how long to wait before a disk that failed is tried again; zero means one second.
 	RetryInterval time.Duration
+	// FilterBytes bounds the memory of the filter that knows most new report IDs for new, which takes 2 bytes for each ID
+	// while that is less. Zero means 32 MiB, which is enough for 20 million; negative that there is no filter.
+	FilterBytes int
 
 	// NoSync does not wait for the disk, for tests: what was written last may be lost with the power.
 	NoSync bool
@@ -45,6 +48,7 @@ const (
 	defaultLockTimeout = time.Second
 	defaultQueueLength = 1024
 	defaultRetry       = time.Second
+	defaultFilter      = 32 << 20
 )
 
 func (o Options) withDefaults() Options {
@@ -56,6 +60,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RetryInterval <= 0 {
 		o.RetryInterval = defaultRetry
+	}
+	if o.FilterBytes == 0 {
+		o.FilterBytes = defaultFilter
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -22,14 +22,29 @@ type pageChecker struct {
 	high     uint64   // no page has this number or a higher one
 	seen     []uint64 // a bit for each page
 	// leaves is how many more leaf pages are read that a branch leads to. After that only
-	// the first of each branch is; if it has no buckets, the others are only claimed.
-	leaves int
+	// the first of every branchesPerSample branches is; if it has no buckets, the others are only claimed.
+	leaves  int
+	sampled int // branches over leaves without buckets, since leaves is used up
+	// heads are the beginnings of the pages that lead to the one that is read, by depth.
+	heads [][]byte
 }
+
+// branchesPerSample is below how many branches one leaf is read at least. One branch leads to about a hundred.
+const branchesPerSample = 8
+
+// pageLevel is what a tree of pages is like below one of them. It is the same for those beside it.
+type pageLevel int
+
+const (
+	someLevel  pageLevel = iota
+	plainLeaf            // a leaf without buckets
+	abovePlain           // a branch over those
+)
 
 const (
 	everyLeaf = math.MaxInt
-	// leavesAtOpening bounds what the opening of a large file takes: 256 MiB of pages of 4 KiB, and all the branches.
-	leavesAtOpening = 1 << 16
+	// leavesAtOpening bounds what the opening of a large file takes: 64 MiB of pages of 4 KiB, and all the branches.
+	leavesAtOpening = 1 << 14
 )
 
 const (
@@ -64,7 +79,7 @@ func checkPages(file io.ReaderAt, size int64, leaves int) error {
 	}
 	c := &pageChecker{file: file, pageSize: m.pageSize, high: m.high, seen: make([]uint64, m.high/64+1), leaves: leaves}
 	c.claim(0, 1)
-	if _, err := c.tree(m.root, 0, nil, nil); err != nil {
+	if _, err := c.tree(m.root, 0, nil, nil, someLevel); err != nil {
 		return err
 	}
 	if m.freelist == noFreelist {
@@ -142,12 +157,12 @@ type openPage struct {
 	count  int
 }
 
-// open reads the header and the elements of a page.
-func (c *pageChecker) open(number uint64) (*openPage, error) {
+// open reads the header and the elements of a page, whose beginning goes into head.
+func (c *pageChecker) open(number uint64, head []byte) (*openPage, error) {
 	if number >= c.high {
 		return nil, pageError(number, "it is beyond the last page")
 	}
-	p := &openPage{c: c, number: number, start: int64(number) * int64(c.pageSize), head: make([]byte, c.pageSize)}
+	p := &openPage{c: c, number: number, start: int64(number) * int64(c.pageSize), head: head}
 	if _, err := c.file.ReadAt(p.head, p.start); err != nil {
 		return nil, err
 	}
@@ -229,68 +244,81 @@ func (p *openPage) element(i int) (e pageElement, err error) {
 }
 
 // tree checks a page and all that it leads to. Its keys must be from low up to but
-// without high, which is nil for no limit. plain: it is a leaf without buckets.
-func (c *pageChecker) tree(number uint64, depth int, low, high []byte) (plain bool, err error) {
-	p, err := c.open(number)
+// without high, which is nil for no limit. beside is the level of the page before it, if that is of the same branch.
+func (c *pageChecker) tree(number uint64, depth int, low, high []byte, beside pageLevel) (level pageLevel, err error) {
+	if depth >= len(c.heads) {
+		c.heads = append(c.heads, make([]byte, c.pageSize))
+	}
+	p, err := c.open(number, c.heads[depth])
 	if err != nil {
-		return false, err
+		return someLevel, err
 	}
 	if p.kind != pageBranch && p.kind != pageLeaf || depth > maxPageDepth || p.kind == pageBranch && p.count == 0 {
-		return false, pageError(number, "its kind is %#x, with %d elements, at depth %d", p.kind, p.count, depth)
+		return someLevel, pageError(number, "its kind is %#x, with %d elements, at depth %d", p.kind, p.count, depth)
 	}
-	plain = p.kind == pageLeaf
-	if plain {
+	if p.kind == pageLeaf {
+		level = plainLeaf
 		c.leaves--
 	}
 	var e pageElement
-	samples := false // the children are leaves without buckets, by what was seen of the first
+	below := someLevel // the level of the children, by what is known of those before
+	if p.kind == pageBranch && beside == abovePlain && c.leaves <= 0 {
+		if c.sampled++; c.sampled%branchesPerSample != 0 {
+			below = plainLeaf
+		}
+	}
 	for i := range p.count {
 		previous := e.key
 		if e, err = p.element(i); err != nil {
-			return false, err
+			return someLevel, err
 		}
-		plain = plain && !e.isBucket
+		if e.isBucket {
+			level = someLevel
+		}
 		if i > 0 && bytes.Compare(previous, e.key) >= 0 || bytes.Compare(e.key, low) < 0 || high != nil && bytes.Compare(e.key, high) >= 0 {
-			return false, pageError(number, "its keys are out of order")
+			return someLevel, pageError(number, "its keys are out of order")
 		}
-		if samples && c.leaves <= 0 {
+		if below == plainLeaf && c.leaves <= 0 {
 			if !c.claim(e.child, 1) {
-				return false, pageError(e.child, "it is in use elsewhere, or beyond the last page")
+				return someLevel, pageError(e.child, "it is in use elsewhere, or beyond the last page")
 			}
-		} else if samples, err = p.descend(i, &e, depth, high); err != nil {
-			return false, err
+		} else if below, err = p.descend(i, &e, depth, high, below); err != nil {
+			return someLevel, err
 		}
 	}
-	return plain, nil
+	if p.kind == pageBranch && below == plainLeaf {
+		level = abovePlain
+	}
+	return level, nil
 }
 
-// descend checks what an element leads to. plain: a branch's leads to a leaf without buckets.
-func (p *openPage) descend(i int, e *pageElement, depth int, high []byte) (plain bool, err error) {
+// descend checks what an element leads to, and returns the level of a branch's child.
+func (p *openPage) descend(i int, e *pageElement, depth int, high []byte, beside pageLevel) (pageLevel, error) {
 	if p.kind == pageBranch {
 		if i+1 < p.count {
 			next, err := p.element(i + 1)
 			if err != nil {
-				return false, err
+				return someLevel, err
 			}
 			high = next.key
 		}
-		return p.c.tree(e.child, depth+1, e.key, high)
+		return p.c.tree(e.child, depth+1, e.key, high, beside)
 	}
 	if !e.isBucket {
-		return false, nil
+		return someLevel, nil
 	}
 	value, err := p.bytes(e.valueOffset, e.valueLength)
 	if err != nil {
-		return false, err
+		return someLevel, err
 	}
 	if len(value) < bucketHeaderLength {
-		return false, pageError(p.number, "a bucket has %d bytes", len(value))
+		return someLevel, pageError(p.number, "a bucket has %d bytes", len(value))
 	}
 	if root := native.Uint64(value); root != 0 {
-		_, err := p.c.tree(root, depth+1, nil, nil)
-		return false, err
+		_, err := p.c.tree(root, depth+1, nil, nil, someLevel)
+		return someLevel, err
 	}
-	return false, p.inline(value[bucketHeaderLength:])
+	return someLevel, p.inline(value[bucketHeaderLength:])
 }
 
 // inline checks a bucket that is small enough to stand in its parent's page. It looks
@@ -322,7 +350,7 @@ func (p *openPage) inline(b []byte) error {
 
 // freelist checks the list of free pages: none of them is in use.
 func (c *pageChecker) freelist(number uint64) error {
-	p, err := c.open(number)
+	p, err := c.open(number, make([]byte, c.pageSize))
 	if err != nil {
 		return err
 	}

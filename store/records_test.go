@@ -340,7 +340,7 @@ func seedsOf(f *testing.F, path string, role dap.Role) (seeds [][]byte) {
 			if err != nil {
 				return err
 			}
-			buckets := []bucket{ids.generations[0].ids}
+			buckets := []bucket{ids.bucket(0)}
 			names := leaderBuckets
 			if role == dap.RoleHelper {
 				names = helperBuckets

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -19,13 +20,15 @@ import (
 // newest one; a report from before belongs to the newest that starts no later than it, or to the first.
 type reportIDs struct {
 	root        bucket
+	task        *dap.TaskID
+	filter      *idFilter // nil: there is none
 	width       uint64
 	generations []generation // by start
 }
 
 type generation struct {
-	start uint64
-	ids   bucket // report ID: idEntry
+	start  uint64
+	opened *bucket // report ID: idEntry; nil until it is asked for
 }
 
 // generationSeconds is the width of a task's first generations.
@@ -113,7 +116,7 @@ func (sp *space) reportIDs() (*reportIDs, error) {
 	if sp.ids != nil {
 		return sp.ids, nil
 	}
-	ids := &reportIDs{root: sp.sub(bucketIDs), width: sp.width}
+	ids := &reportIDs{root: sp.sub(bucketIDs), task: &sp.task, filter: sp.t.filter, width: sp.width}
 	err := ids.root.b.ForEachBucket(func(key []byte) error {
 		if len(key) != 8 {
 			return ids.root.damaged(key, "its name has %d bytes, not 8", len(key))
@@ -130,49 +133,92 @@ func (sp *space) reportIDs() (*reportIDs, error) {
 
 // add appends an existing generation to the list.
 func (x *reportIDs) add(start uint64) {
-	key := be64(start)
-	b := bucket{x.root.t, x.root.b.Bucket(key), fmt.Sprintf("%s/%x", x.root.name, key)}
-	x.generations = append(x.generations, generation{start, b})
+	x.generations = append(x.generations, generation{start: start})
+}
+
+// bucket opens a generation.
+func (x *reportIDs) bucket(i int) bucket {
+	g := &x.generations[i]
+	if g.opened == nil {
+		key := be64(g.start)
+		g.opened = &bucket{x.root.t, x.root.b.Bucket(key), fmt.Sprintf("%s/%x", x.root.name, key)}
+	}
+	return *g.opened
+}
+
+// has tells whether an ID is there, whatever its time.
+func (x *reportIDs) has(id *dap.ReportID) (bool, error) {
+	if x.filter != nil && !x.filter.mayHave(x.task, id[:]) {
+		return false, nil
+	}
+	_, _, found, err := x.find(id)
+	return found, err
 }
 
 // find looks an ID up, whatever its time. ids is the bucket that has it.
 func (x *reportIDs) find(id *dap.ReportID) (entry idEntry, ids bucket, found bool, err error) {
-	for i := len(x.generations) - 1; i >= 0; i-- {
-		ids = x.generations[i].ids
-		if encoded := ids.get(id[:]); encoded != nil {
-			entry, err = decodeIDEntry(encoded)
-			if err != nil {
-				err = ids.damaged(id[:], "%v", err)
-			}
-			return entry, ids, true, err
-		}
+	for i := len(x.generations) - 1; i >= 0 && !found && err == nil; i-- {
+		ids = x.bucket(i)
+		entry, found, err = ids.idEntry(id)
 	}
-	return idEntry{}, bucket{}, false, nil
+	return entry, ids, found, err
 }
 
-// insert adds an ID that find has not found.
+// idEntry looks an ID up in one generation.
+func (b bucket) idEntry(id *dap.ReportID) (entry idEntry, found bool, err error) {
+	encoded := b.get(id[:])
+	if encoded == nil {
+		return idEntry{}, false, nil
+	}
+	if entry, err = decodeIDEntry(encoded); err != nil {
+		return idEntry{}, true, b.damaged(id[:], "%v", err)
+	}
+	return entry, true, nil
+}
+
+// insert adds an ID that is not there.
 func (x *reportIDs) insert(id *dap.ReportID, entry idEntry) error {
 	ids, err := x.generationOf(entry.time)
 	if err != nil {
 		return err
 	}
+	if x.filter != nil {
+		x.filter.add(x.task, id[:])
+	}
 	return ids.put(id[:], entry.encode())
 }
 
-// open returns the entry of a report that is open under that sequence number, to
-// be replaced in the returned bucket.
-func (x *reportIDs) open(id *dap.ReportID, sequence uint64) (idEntry, bucket, error) {
-	entry, ids, found, err := x.find(id)
-	if err != nil {
+// open returns the entry of a report that waits or is in a job, to be replaced in the returned bucket.
+func (x *reportIDs) open(m *member) (idEntry, bucket, error) {
+	var entry idEntry
+	var ids bucket
+	var found bool
+	var err error
+	if n := len(x.generations); n > 0 { // it is in the generation of its time, but for some whose width was another then
+		ids = x.bucket(x.generationBefore(m.time))
+		entry, found, err = ids.idEntry(&m.id)
+	}
+	if !found && err == nil {
+		entry, ids, found, err = x.find(&m.id)
+	}
+	switch {
+	case err != nil:
 		return idEntry{}, bucket{}, err
-	}
-	if !found {
-		return idEntry{}, bucket{}, x.root.damaged(id[:], "there is no entry for report %d", sequence)
-	}
-	if entry.state != idOpen || entry.sequence != sequence {
-		return idEntry{}, bucket{}, ids.damaged(id[:], "it is not open as report %d", sequence)
+	case !found:
+		return idEntry{}, bucket{}, x.root.damaged(m.id[:], "there is no entry for report %d", m.sequence)
+	case entry.state != idOpen || entry.sequence != m.sequence:
+		return idEntry{}, bucket{}, ids.damaged(m.id[:], "it is not open as report %d", m.sequence)
 	}
 	return entry, ids, nil
+}
+
+// generationBefore returns the newest generation that starts no later than a time, or the first.
+func (x *reportIDs) generationBefore(t dap.Time) int {
+	i, exact := slices.BinarySearchFunc(x.generations, uint64(t), func(g generation, t uint64) int { return cmp.Compare(g.start, t) })
+	if !exact && i > 0 {
+		i--
+	}
+	return i
 }
 
 // generationOf returns the generation of a time, and opens it if there is none yet.
@@ -182,19 +228,7 @@ func (x *reportIDs) generationOf(t dap.Time) (bucket, error) {
 		newest := x.generations[n-1].start
 		shift := min(n/generationsPerWidth, bits.LeadingZeros64(x.width))
 		if uint64(t) < newest || uint64(t)-newest < x.width<<shift {
-			i, exact := slices.BinarySearchFunc(x.generations, uint64(t), func(g generation, t uint64) int {
-				switch {
-				case g.start < t:
-					return -1
-				case g.start > t:
-					return 1
-				}
-				return 0
-			})
-			if !exact && i > 0 {
-				i--
-			}
-			return x.generations[i].ids, nil
+			return x.bucket(x.generationBefore(t)), nil
 		}
 	}
 	start := uint64(t) - uint64(t)%x.width
@@ -203,5 +237,5 @@ func (x *reportIDs) generationOf(t dap.Time) (bucket, error) {
 		return bucket{}, err
 	}
 	x.add(start)
-	return x.generations[n].ids, nil
+	return x.bucket(n), nil
 }

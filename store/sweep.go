@@ -230,7 +230,7 @@ func (w *sweep) drop(m *member) error {
 	if err != nil {
 		return err
 	}
-	_, in, err := ids.open(&m.id, m.sequence)
+	_, in, err := ids.open(m)
 	if err != nil {
 		return err
 	}
@@ -395,11 +395,10 @@ func (w *sweep) ids() error {
 		return err
 	}
 	for i := range ids.generations {
-		g := &ids.generations[i]
 		if !ids.isPast(i, w.floor, w.limits.Ended) {
 			return nil
 		}
-		empty, err := w.generation(g)
+		empty, err := w.generation(ids.bucket(i))
 		if err != nil {
 			return err
 		}
@@ -408,7 +407,7 @@ func (w *sweep) ids() error {
 		}
 		if empty {
 			w.sp.t.writes++
-			if err := ids.root.b.DeleteBucket(be64(g.start)); err != nil {
+			if err := ids.root.b.DeleteBucket(be64(ids.generations[i].start)); err != nil {
 				return err
 			}
 			w.sp.ids = nil // it lists the generations
@@ -428,10 +427,10 @@ func (x *reportIDs) isPast(i int, floor dap.Time, ended bool) bool {
 }
 
 // generation deletes the IDs of a generation that are below the floor. empty: none is left.
-func (w *sweep) generation(g *generation) (empty bool, err error) {
+func (w *sweep) generation(ids bucket) (empty bool, err error) {
 	var keys [][]byte
 	empty = true
-	cursor := g.ids.b.Cursor()
+	cursor := ids.b.Cursor()
 	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
 		if len(keys) >= w.left {
 			empty = false
@@ -439,7 +438,7 @@ func (w *sweep) generation(g *generation) (empty bool, err error) {
 		}
 		e, err := decodeIDEntry(value)
 		if err != nil {
-			return false, g.ids.damaged(key, "%v", err)
+			return false, ids.damaged(key, "%v", err)
 		}
 		if e.state == idOpen || e.time >= w.floor {
 			empty = false
@@ -451,7 +450,7 @@ func (w *sweep) generation(g *generation) (empty bool, err error) {
 		keys = append(keys, key)
 	}
 	for _, key := range keys {
-		if err := g.ids.delete(bytes.Clone(key)); err != nil {
+		if err := ids.delete(bytes.Clone(key)); err != nil {
 			return false, err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 type txn struct {
 	tx     *bolt.Tx
 	role   dap.Role
+	filter *idFilter // nil: there is none
 	writes int
 	// written are the bytes of the keys and values that were put.
 	written int
@@ -24,6 +25,13 @@ type txn struct {
 
 func newTxn(tx *bolt.Tx, role dap.Role) *txn {
 	return &txn{tx: tx, role: role, spaces: make(map[string]*space)}
+}
+
+// newTxn is a transaction of the store's own database.
+func (s *store) newTxn(tx *bolt.Tx) *txn {
+	t := newTxn(tx, s.role)
+	t.filter = s.filter.Load()
+	return t
 }
 
 // bucket is a bbolt bucket within a transaction.
@@ -107,7 +115,7 @@ func (s *store) viewOnce(f func(*txn) error) (seen uint64, newest *commitState, 
 	err = guard(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
 			seen = uint64(tx.ID())
-			return f(newTxn(tx, s.role))
+			return f(s.newTxn(tx))
 		})
 	})
 	return seen, s.committer.newest.Load(), err

@@ -123,7 +123,7 @@ func (u *uploader) one(r *aggregator.UploadReport) (dap.ReportError, error) {
 	if r.Time < u.floor {
 		return dap.ReportErrorReportDropped, nil
 	}
-	_, _, found, err := u.ids.find(&r.ID)
+	found, err := u.ids.has(&r.ID)
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -19,7 +20,7 @@ import (
 
 // fillPart is how many reports go into one transaction. IDs are random: with few in each, a
 // transaction would write a page for every one.
-const fillPart = 500_000
+const fillPart = 1_000_000
 
 // filler writes what a long time would have left in the databases of both servers, through the stores' own methods.
 type filler struct {
@@ -33,9 +34,8 @@ type filler struct {
 func (f *filler) ids(n int) []dap.ReportID {
 	ids := make([]dap.ReportID, n)
 	for i := range ids {
-		for j := range ids[i] {
-			ids[i][j] = byte(f.random.Uint32())
-		}
+		binary.NativeEndian.PutUint64(ids[i][:8], f.random.Uint64())
+		binary.NativeEndian.PutUint64(ids[i][8:], f.random.Uint64())
 	}
 	slices.SortFunc(ids, func(a, b dap.ReportID) int { return bytes.Compare(a[:], b[:]) })
 	return ids

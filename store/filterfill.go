@@ -1,0 +1,155 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/twofold-dap/twofold/aggregator"
+	"github.com/twofold-dap/twofold/dap"
+)
+
+// fillChunk is how many IDs are read in one transaction. A read transaction keeps pages from being used again, and
+// so must be short.
+const fillChunk = 1 << 14
+
+// startFilter makes a new filter, and begins to fill it. The caller is the committer between two transactions, or
+// Open: an ID is then either there for fillFilter to find, or will be put in when it is added.
+func (s *store) startFilter() {
+	if s.options.FilterBytes < 0 {
+		return
+	}
+	var ids uint64
+	// The number is a guess: while old IDs are deleted the counters have forgotten some that are there.
+	_ = s.view(s.fillContext, func(t *txn) (err error) {
+		ids, err = t.countIDs()
+		return err
+	})
+	if old := s.filter.Load(); old != nil {
+		ids = max(ids, old.found)
+	}
+	f := newIDFilter(ids, s.options.FilterBytes)
+	s.filter.Store(f)
+	s.filling.Go(func() { s.fillFilter(s.fillContext, f) })
+}
+
+// fillFilter puts all IDs in that are there. If they cannot be read the filter stays incomplete, and is of no use.
+func (s *store) fillFilter(ctx context.Context, f *idFilter) {
+	var at idPosition
+	for !at.end {
+		next := at
+		err := s.view(ctx, func(t *txn) error { return next.fill(t, f, fillChunk) })
+		switch {
+		case err == nil:
+			at = next
+		case ctx.Err() != nil || !errors.Is(err, aggregator.ErrUnavailable):
+			return
+		default:
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(s.options.RetryInterval):
+			}
+		}
+	}
+	f.found = at.found
+	f.complete.Store(true)
+}
+
+// idPosition is how far fillFilter has come: up to this ID. What is added behind it meanwhile is in the filter already.
+type idPosition struct {
+	task, generation, id []byte
+	found                uint64 // IDs
+	end                  bool
+}
+
+// fill puts the next IDs in, at most so many.
+func (p *idPosition) fill(t *txn, f *idFilter, left int) error {
+	data := t.top(bucketData)
+	err := fromBucket(data.b, p.task, func(key []byte, space *bolt.Bucket) error {
+		var task dap.TaskID
+		if err := copyExactly("task ID", task[:], key); err != nil {
+			return data.damaged(key, "%v", err)
+		}
+		if !bytes.Equal(key, p.task) {
+			p.task, p.generation, p.id = bytes.Clone(key), nil, nil
+		}
+		return fromBucket(space.Bucket([]byte(bucketIDs)), p.generation, func(key []byte, ids *bolt.Bucket) error {
+			if !bytes.Equal(key, p.generation) {
+				p.generation, p.id = bytes.Clone(key), nil
+			}
+			return p.fillGeneration(ids, f, &task, &left)
+		})
+	})
+	if mappedMemory() > mostMapped {
+		releasePages(t.tx)
+	}
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	p.end = err == nil
+	return err
+}
+
+// fillGeneration puts the next IDs of a generation in. errEnough: there are more of them than are left for this time.
+func (p *idPosition) fillGeneration(ids *bolt.Bucket, f *idFilter, task *dap.TaskID, left *int) error {
+	cursor := ids.Cursor()
+	group := make([][]byte, 0, filterGroup)
+	id, _ := cursor.Seek(p.id)
+	for ; id != nil && *left > 0; id, _ = cursor.Next() {
+		if group = append(group, id); len(group) == filterGroup {
+			f.add(task, group...)
+			group = group[:0]
+		}
+		p.found++
+		*left--
+	}
+	f.add(task, group...)
+	if id == nil {
+		return nil
+	}
+	p.id = bytes.Clone(id) // the next time begins with it
+	return errEnough
+}
+
+// fromBucket calls f for the buckets in a bucket, from a key on.
+func fromBucket(b *bolt.Bucket, first []byte, f func(key []byte, b *bolt.Bucket) error) error {
+	cursor := b.Cursor()
+	for key, value := cursor.Seek(first); key != nil; key, value = cursor.Next() {
+		if value != nil {
+			continue
+		}
+		if err := f(key, b.Bucket(key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countIDs is how many report IDs there are, by the counters: all of a Leader's accepted reports and all that a Helper
+// has counted, but for those that were forgotten.
+func (t *txn) countIDs() (n uint64, err error) {
+	err = t.eachSpace(func(sp *space) error {
+		ids, err := sp.countIDs()
+		n += ids
+		return err
+	})
+	return n, err
+}
+
+func (sp *space) countIDs() (uint64, error) {
+	if sp.t.role == dap.RoleHelper {
+		c, err := sp.helperCounters()
+		return c.Aggregated - min(c.Aggregated, c.ForgottenAggregated), err
+	}
+	c, err := sp.leaderCounters()
+	known, forgotten := c.Waiting+c.InJobs+c.Quarantined+c.Aggregated, c.ForgottenAggregated
+	for reason, n := range c.Rejected {
+		known += n
+		forgotten += c.ForgottenRejected[reason]
+	}
+	return known - min(known, forgotten), err
+}
