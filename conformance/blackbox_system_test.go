@@ -71,12 +71,13 @@ func newSystem(t testing.TB, o systemOptions) *wireSystem {
 	peer := api.NewPeer(api.PeerOptions{})
 	t.Cleanup(peer.Close)
 	quiet := slog.New(slog.DiscardHandler)
+	config := aggregator.Config{VDAF: wireTopology, Logger: quiet, Workers: 4} // whatever the machine has
 	leaderConfig := aggregator.LeaderConfig{
-		Config: aggregator.Config{VDAF: wireTopology, Logger: quiet}, Store: s.leaderStore, Peer: peer,
+		Config: config, Store: s.leaderStore, Peer: peer,
 		Linger: time.Millisecond, MinBackoff: 5 * time.Millisecond, MaxBackoff: 20 * time.Millisecond,
 		SlowBackoff: 20 * time.Millisecond, PollInterval: 5 * time.Millisecond,
 	}
-	helperConfig := aggregator.HelperConfig{Config: aggregator.Config{VDAF: wireTopology, Logger: quiet}, Store: s.helperStore}
+	helperConfig := aggregator.HelperConfig{Config: config, Store: s.helperStore}
 	configure(o.leader, &leaderConfig)
 	configure(o.helper, &helperConfig)
 	s.leader, err = aggregator.NewLeader(leaderConfig)

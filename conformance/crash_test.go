@@ -26,7 +26,7 @@ const (
 	crashBatch = 240
 	// crashPatience bounds how long anything may take that must come to an end. It is long, because the
 	// machine may be busy.
-	crashPatience = 4 * time.Minute
+	crashPatience = 10 * time.Minute
 )
 
 // TestKilledServers kills a real Leader and a real Helper with SIGKILL at random

@@ -39,10 +39,10 @@ func TestReadOnlyDisk(t *testing.T) {
 		// The Helper's disk: the Leader takes reports, and they wait.
 		limit(0, r.system.Helper)
 		r.uploads.upload(20, http.StatusOK)
-		waitForStorage(t, r.system.Helper, "failing")
+		waitForStorage(t, r.system.Helper, "failing", nil) // the Leader asks it again and again
 		answers(t, r.system.Helper)
 		limit(1<<40, r.system.Helper)
-		waitForStorage(t, r.system.Helper, "ready")
+		waitForStorage(t, r.system.Helper, "ready", nil)
 		r.finish()
 	})
 	t.Run("an ext4 that turns read-only", func(t *testing.T) {
@@ -130,7 +130,7 @@ func (r *readOnlyRun) refuses() {
 	if r.uploads.accepted != accepted {
 		r.t.Error("reports are accepted that cannot be written")
 	}
-	storage := waitForStorage(r.t, r.system.Leader, "failing")
+	storage := waitForStorage(r.t, r.system.Leader, "failing", func() { r.uploads.upload(20, http.StatusServiceUnavailable) })
 	if storage.Problem == "" || storage.Remedy == "" || storage.Since == nil {
 		r.t.Errorf("the status says %+v", storage)
 	}
@@ -144,7 +144,7 @@ func (r *readOnlyRun) refuses() {
 func (r *readOnlyRun) goesOn(reports int) {
 	r.t.Helper()
 	r.uploads.uploadUntil(reports, 20)
-	waitForStorage(r.t, r.system.Leader, "ready")
+	waitForStorage(r.t, r.system.Leader, "ready", nil)
 }
 
 // finish uploads the rest and collects all.

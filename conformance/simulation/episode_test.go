@@ -68,14 +68,14 @@ func (k *clients) of(c config) (*client, error) {
 // bubbleStart is the time at which every bubble begins (package synctest).
 var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// hangLimit is how long an episode may really take.
-const hangLimit = 3 * time.Minute
+// longTime is after how long an episode is named that has not ended, in case that it never does. How long it may take is
+// for go test to say: on a busy machine an episode is slow.
+const longTime = 3 * time.Minute
 
 // play runs an episode in a bubble of its own.
 func play(t *testing.T, k *clients, c config, operations []operation, h hooks, name string) (o outcome) {
-	watch := time.AfterFunc(hangLimit, func() {
-		fmt.Fprintf(os.Stderr, "%s hangs; its operations:\n%s", name, encodeEpisode(c, operations))
-		panic("an episode hangs: " + name)
+	watch := time.AfterFunc(longTime, func() {
+		fmt.Fprintf(os.Stderr, "%s has not ended after %s; its operations:\n%s", name, longTime, encodeEpisode(c, operations))
 	})
 	defer watch.Stop()
 	client, err := k.of(c)
