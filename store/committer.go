@@ -61,7 +61,8 @@ type committer struct {
 	stopped  chan struct{} // closed when stopping begins
 	finished chan struct{} // closed when run has returned
 
-	written int // bytes since the file's pages were last released
+	written int   // bytes since the file's pages were last released
+	size    int64 // of the file, in bytes, at the last transaction
 	commits int
 
 	room   room
@@ -236,7 +237,8 @@ func (c *committer) commit(batch []*operation) {
 	if begun && c.outage.unsure {
 		c.firstRecovery()
 	}
-	if c.written+int(c.store.read.Load()) > releaseAfter || mappedMemory() > mostMapped {
+	// A small file need not be asked about: its pages cannot take so much.
+	if c.written+int(c.store.read.Load()) > releaseAfter || c.size > mostMapped && mappedMemory() > mostMapped {
 		_ = c.store.release()
 		c.store.read.Store(0)
 		c.written = 0
@@ -264,6 +266,7 @@ func (c *committer) attempt(batch []*operation) error {
 			c.suspend(outage{cause: err, unsure: true})
 			return err
 		}
+		c.size = tx.Size()
 		t := c.store.newTxn(tx)
 		spoilt := runAll(t, live)
 		if spoilt >= 0 {
