@@ -3,14 +3,18 @@ package simulation
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/twofold-dap/twofold/aggregator"
 	"github.com/twofold-dap/twofold/dap"
 )
 
+// The operator's commands leader jobs and helper jobs rest on these methods of the engines.
+
 // leaderOperator is what a Leader's operator can do with aggregation jobs.
 type leaderOperator interface {
 	UnfinishedJobs(context.Context, dap.TaskID) ([]aggregator.AggregationJob, error)
+	AggregationJob(context.Context, dap.AggregationJobID) (aggregator.AggregationJob, []aggregator.JobBucket, error)
 	RetryJob(context.Context, dap.AggregationJobID) (active bool, err error)
 	QuarantineJob(ctx context.Context, id dap.AggregationJobID, reason string) (aggregator.AggregationJob, error)
 }
@@ -18,6 +22,7 @@ type leaderOperator interface {
 // helperOperator is what a Helper's operator can do with them.
 type helperOperator interface {
 	Jobs(ctx context.Context, task dap.TaskID, finished bool) ([]aggregator.HelperJob, error)
+	AggregationJob(context.Context, dap.AggregationJobID) (aggregator.HelperJob, error)
 	RetryJob(context.Context, dap.AggregationJobID) error
 	QuarantineJob(ctx context.Context, id dap.AggregationJobID, reason string) (aggregator.HelperJob, error)
 }
@@ -47,16 +52,58 @@ func (w *world) operateLeader(o operation) error {
 	if err != nil || len(jobs) == 0 {
 		return err
 	}
-	id := jobs[o.Number%len(jobs)].ID
+	for i := range jobs {
+		w.listed(leader, jobs[i].CreatedAt, jobs[i].Attempts, jobs[i].LastError, jobs[i].State == aggregator.JobQuarantined, jobs[i].Quarantine)
+	}
+	before := &jobs[o.Number%len(jobs)]
+	id := before.ID
 	if o.Kind == opRetry {
 		_, err = l.RetryJob(ctx, id)
+		return err
+	}
+	if err := w.shown(l, id); err != nil {
 		return err
 	}
 	w.model.mu.Lock()
 	w.model.shelved[id] = true
 	w.model.mu.Unlock()
-	_, err = l.QuarantineJob(ctx, id, "simulated")
+	job, err := l.QuarantineJob(ctx, id, "simulated")
+	if err == nil && job.State != aggregator.JobQuarantined && job.Reactivations == before.Reactivations {
+		w.violated(invariantRuns, "the Leader's job %s was put in quarantine, and is in state %d", id, job.State)
+	}
 	return err
+}
+
+// listed checks what the operator's list says of a job: its age, its attempts with the last error, and why it is in quarantine.
+func (w *world) listed(s side, created time.Time, attempts uint32, problem string, quarantined bool, why aggregator.Quarantine) {
+	switch {
+	case created.Before(w.start.Add(-clockSlack)) || created.After(time.Now().Add(clockSlack)):
+		w.violated(invariantRuns, "a job of the %s is listed as made at %s", s, created)
+	case attempts > 0 && problem == "":
+		w.violated(invariantRuns, "a job of the %s is listed with %d attempts and no error", s, attempts)
+	case quarantined != (why.Reason != "") || quarantined == why.At.IsZero():
+		w.violated(invariantRuns, "a job of the %s is listed in quarantine: %t, because of %q at %s", s, quarantined, why.Reason, why.At)
+	}
+}
+
+// shown checks what an operator sees before a job of the Leader is put in quarantine: each report of it would be left out
+// of one batch bucket.
+func (w *world) shown(l leaderOperator, id dap.AggregationJobID) error {
+	job, buckets, err := l.AggregationJob(context.Background(), id)
+	if err != nil {
+		return err
+	}
+	var lost uint64
+	for _, b := range buckets {
+		lost += b.Reports
+		if w.LeaderSelected != (b.ID.BatchID != dap.BatchID{}) {
+			w.violated(invariantRuns, "job %s is shown with reports in bucket %v", id, b.ID)
+		}
+	}
+	if lost > uint64(len(job.Reports)) { // fewer, if a step ends between the two looks that this takes
+		w.violated(invariantRuns, "job %s has %d reports, and is shown with %d", id, len(job.Reports), lost)
+	}
+	return nil
 }
 
 func (w *world) operateHelper(o operation) error {
@@ -69,13 +116,23 @@ func (w *world) operateHelper(o operation) error {
 	if err != nil || len(jobs) == 0 {
 		return err
 	}
+	for i := range jobs {
+		j := &jobs[i]
+		w.listed(helper, j.CreatedAt, j.Attempts, j.LastError, j.Quarantined(), j.Quarantine)
+	}
 	job := &jobs[o.Number%len(jobs)]
 	if o.Kind == opRetry {
 		w.releasing(job)
 		return h.RetryJob(ctx, job.ID)
 	}
+	if _, err := h.AggregationJob(ctx, job.ID); err != nil {
+		return err
+	}
 	w.holding(job.ID)
-	_, err = h.QuarantineJob(ctx, job.ID, "simulated")
+	after, err := h.QuarantineJob(ctx, job.ID, "simulated")
+	if err == nil && after.Counted > 0 {
+		w.violated(invariantRuns, "the Helper's job %s was put in quarantine, and has counted %d reports", job.ID, after.Counted)
+	}
 	return err
 }
 
