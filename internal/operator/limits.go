@@ -86,6 +86,7 @@ type memoryPlan struct {
 	jobBody      int64 // the longest request about an aggregation job
 	jobs         int64 // what aggregation jobs hold
 	verification int64 // what verification works in
+	filter       int64 // the filter that knows most new report IDs for new
 	connections  int
 }
 
@@ -103,6 +104,7 @@ func planMemory(total int64) memoryPlan {
 		jobBody:      min(64<<20, bodies/2),
 		jobs:         total / 6,
 		verification: total / 6,
+		filter:       total / 20,
 		connections:  int(min(total/bytesPerConnection, 100_000)),
 	}
 }

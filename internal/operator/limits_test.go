@@ -30,7 +30,7 @@ func TestPlanFits(t *testing.T) {
 	for _, total := range []int64{leastMemory, 512_000_000, 8_000_000_000, mostMemory} {
 		p := planMemory(total)
 		// A quarter of the memory for jobs is for those that wait; see aggregator.LeaderConfig.
-		parts := p.bodies + p.jobs + p.jobs/4 + p.verification + int64(p.connections)*24_000
+		parts := p.bodies + p.jobs + p.jobs/4 + p.verification + p.filter + int64(p.connections)*24_000
 		if p.runtime > total*3/4 || parts > p.runtime*7/8 {
 			t.Errorf("%d: the parts are %d of the runtime's %d", total, parts, p.runtime)
 		}
