@@ -38,6 +38,8 @@ type OperatorService interface {
 	RetryJob(ctx context.Context, request JobRequest) (OperatorJob, error)
 	// QuarantineJob puts a job in quarantine.
 	QuarantineJob(ctx context.Context, request JobRequest) (OperatorJob, error)
+	// Privacy tells how private a task's results are, and what was spent.
+	Privacy(ctx context.Context, request PrivacyRequest) (OperatorPrivacy, error)
 	// Backup writes a consistent copy of the database, while the aggregator goes on. begin is called first, with
 	// the number of bytes, and returns where they go. An error after that means that the copy is not whole.
 	Backup(ctx context.Context, begin func(size int64) (io.Writer, error)) error

@@ -113,6 +113,18 @@ func (f *fakeOperator) QuarantineJob(_ context.Context, r api.JobRequest) (api.O
 // operatorBackup is what a backup holds.
 var operatorBackup = bytes.Repeat([]byte("0123456789abcdef"), 20_000)
 
+var (
+	batchesLeft     = uint64(7)
+	operatorPrivacy = api.OperatorPrivacy{
+		Task: dap.TaskID{1}, Name: "n", Mechanism: "discrete-gaussian", Neighbours: "replace-one", Noise: "noise", StandardError: 1.5,
+		Level: "1/3", ReportsPerClient: 1, ReportsPerBatch: 2, MaxBatchSize: 3, Batches: 4, AssumedBatches: 5, BatchesLeft: &batchesLeft,
+		Budget: "2", Spent: "1", Left: "1", Delta: 1e-9, EpsilonSpent: 2.5, EpsilonBudget: 3.5,
+	}
+)
+
+func (f *fakeOperator) Privacy(_ context.Context, r api.PrivacyRequest) (api.OperatorPrivacy, error) {
+	return answered(f, r, operatorPrivacy)
+}
 func (f *fakeOperator) Backup(_ context.Context, begin func(int64) (io.Writer, error)) error {
 	content, err := answered(f, nil, operatorBackup)
 	if err != nil {
@@ -211,6 +223,10 @@ var operatorCalls = []struct {
 	{name: "Pair", want: operatorPeer, asked: api.PairRequest{Invitation: "0123abcd", Name: "h"}, method: "POST", path: "/peers", forbidden: "0123abcd",
 		do: func(s api.OperatorService, ctx context.Context) (any, error) {
 			return s.Pair(ctx, api.PairRequest{Invitation: "0123abcd", Name: "h"})
+		}},
+	{name: "Privacy", want: operatorPrivacy, method: "POST", path: "/privacy", asked: api.PrivacyRequest{Task: "n", Delta: 0.5},
+		do: func(s api.OperatorService, ctx context.Context) (any, error) {
+			return s.Privacy(ctx, api.PrivacyRequest{Task: "n", Delta: 0.5})
 		}},
 	{name: "OptIn", want: operatorOptIn, method: "POST", path: "/opt_ins", forbidden: "0123abcd",
 		asked: api.OptInRequest{Peer: "h", CollectorHpkeConfig: []byte{0, 255}, MinBatchSize: 100, Token: "0123abcd"},

@@ -73,6 +73,7 @@ func NewOperatorHandler(service OperatorService, options OperatorOptions) http.H
 	router.POST("/jobs/show", answerPost(h, service.Job))
 	router.POST("/jobs/retry", answerPost(h, service.RetryJob))
 	router.POST("/jobs/quarantine", answerPost(h, service.QuarantineJob))
+	router.POST("/privacy", answerPost(h, service.Privacy))
 	h.addProfiles(router)
 	return router
 }

@@ -40,11 +40,11 @@ var architecture = []archRow{
 	{name: "internal/commands", tests: "aggregator api dap internal/base64url store internal/commands/aggregatorcmd internal/commands/clientcmd internal/commands/collectorcmd internal/processes"},
 	{name: "internal/commands/aggregatorcmd", imports: "api dap internal/cli internal/operator internal/taskfile"},
 	{name: "internal/commands/clientcmd", imports: "client dap internal/cli internal/commands/explain internal/measure internal/taskfile"},
-	{name: "internal/commands/collectorcmd", imports: "collector dap internal/base64url internal/cli internal/commands/explain internal/privatefile internal/taskfile internal/timespan internal/vdafspec"},
+	{name: "internal/commands/collectorcmd", imports: "collector dap dp internal/base64url internal/cli internal/commands/explain internal/privatefile internal/taskfile internal/taskprivacy internal/timespan internal/vdafspec"},
 	// The commands' own tests.
 	{name: "internal/commands/explain", imports: "dap internal/dapclient"},
 	// An aggregator's directory and its operator's service: where the engines meet their store and their API.
-	{name: "internal/operator", imports: "aggregator api dap store internal/base64url internal/daphttp internal/privatefile internal/secret internal/taskfile internal/taskvdaf internal/timespan"},
+	{name: "internal/operator", imports: "aggregator api dap dp store internal/base64url internal/daphttp internal/privatefile internal/secret internal/taskfile internal/taskprivacy internal/taskvdaf internal/timespan"},
 	{name: "internal/measure", imports: "client internal/vdafspec"},
 
 	// Measurements of the whole system.

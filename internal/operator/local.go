@@ -26,6 +26,7 @@ type engine interface {
 	RotateHpkeKey(ctx context.Context, suite aggregator.HpkeSuite) (dap.HpkeConfig, error)
 	HpkeKeys(ctx context.Context) ([]aggregator.HpkeKey, error)
 	Check(ctx context.Context) ([]aggregator.Violation, error)
+	Privacy(ctx context.Context, id dap.TaskID) (aggregator.Privacy, error)
 	Run(ctx context.Context) error
 }
 

@@ -26,6 +26,14 @@ func ParseRational(text string) (*big.Rat, error) {
 	return r, nil
 }
 
+// MechanismName is a mechanism as machines read it.
+func MechanismName(k dp.Kind) string {
+	if k == dp.ZeroConcentrated {
+		return "discrete-gaussian"
+	}
+	return "discrete-laplace"
+}
+
 // Neighbouring relations as people write them.
 const (
 	ReplaceOneName = "replace-one"

@@ -44,7 +44,7 @@ To set one up:
 	} else {
 		all = append(all, c.pair())
 	}
-	all = append(all, c.serve(), c.task(), c.peers(), c.keys(), c.status(), c.check(), c.jobs(), c.backup(), c.restore())
+	all = append(all, c.serve(), c.task(), c.peers(), c.keys(), c.status(), c.check(), c.jobs(), c.privacy(), c.backup(), c.restore())
 	root := cli.Group(role.String(), fmt.Sprintf("Run a %s of DAP", role), about, all...)
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print one JSON object, on the last line")
 	return root

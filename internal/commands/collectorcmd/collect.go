@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -199,10 +197,7 @@ func collect[R uint64 | []uint64](run *collection) error {
 		}
 		return collectError(run.flags.timeout, err)
 	}
-	object := resultJSON{
-		ReportCount: result.ReportCount, Interval: intervalJSON{result.Start, result.End},
-		Result: result.Value, Labels: run.file.ResultLabels(),
-	}
+	object := newResult(&result, run.file.ResultLabels())
 	if err := run.print(run.command, object, func() error { return printResult(run.command.OutOrStdout(), object) }); err != nil {
 		return err
 	}
@@ -293,35 +288,4 @@ func collectError(timeout time.Duration, err error) error {
 		return &cli.NotReadyError{Err: explain.Error(err)}
 	}
 	return explain.Error(err)
-}
-
-type intervalJSON struct {
-	Start time.Time `json:"start"`
-	End   time.Time `json:"end"`
-}
-
-// resultJSON is the object of collect. Result is a number, or an array of numbers.
-type resultJSON struct {
-	ReportCount uint64       `json:"report_count"`
-	Interval    intervalJSON `json:"interval"`
-	Result      any          `json:"result"`
-	Labels      []string     `json:"labels,omitempty"`
-}
-
-func printResult(w io.Writer, r resultJSON) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "reports\t%d\n", r.ReportCount)
-	fmt.Fprintf(table, "times\t%s to %s\n", r.Interval.Start.Format(time.RFC3339), r.Interval.End.Format(time.RFC3339))
-	numbers, ok := r.Result.([]uint64)
-	if !ok {
-		fmt.Fprintf(table, "result\t%d\n", r.Result)
-	}
-	for i, n := range numbers {
-		label := fmt.Sprint(i)
-		if r.Labels != nil {
-			label = r.Labels[i]
-		}
-		fmt.Fprintf(table, "%s\t%d\n", label, n)
-	}
-	return table.Flush()
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/twofold-dap/twofold/dap"
 	"github.com/twofold-dap/twofold/internal/cli"
 	"github.com/twofold-dap/twofold/internal/taskfile"
+	"github.com/twofold-dap/twofold/internal/taskprivacy"
 	"github.com/twofold-dap/twofold/internal/timespan"
 	"github.com/twofold-dap/twofold/internal/vdafspec"
 )
@@ -62,6 +63,7 @@ type taskFlags struct {
 	minBatchSize                                                               uint64
 	labels                                                                     []string
 	ownID                                                                      bool
+	privacy                                                                    privacyFlags
 }
 
 func (c *commands) newTask() *cobra.Command {
@@ -84,7 +86,13 @@ VDAF says what is measured:
 
 The minimum batch size protects people: a result is about at least so many
 reports. The time precision is how exactly reports tell their time, and what
-intervals are multiples of.`,
+intervals are multiples of.
+
+` + privacyHelp + `
+
+A client may lose what all results together tell about it, up to the budget: the
+aggregators refuse to collect more. Nobody can see from a report whose it is, so
+what --reports-per-client says is for the clients to keep to.`,
 		Example: `  collector task new --dir C --leader https://leader.example/ --helper https://helper.example/ \
       --vdaf "histogram:edges=0;15;60" --min-batch-size 100 --time-precision 1h --out delays.task`,
 		Args: cobra.NoArgs,
@@ -96,7 +104,7 @@ intervals are multiples of.`,
 			if err != nil {
 				return err
 			}
-			draft, err := t.draft()
+			draft, err := t.draft(command)
 			if err != nil {
 				return err
 			}
@@ -129,11 +137,12 @@ intervals are multiples of.`,
 	flags.StringArrayVar(&t.labels, "label", nil, "a name for a number of the result; give one for each, in order")
 	flags.BoolVar(&t.ownID, "own-id", false, "give the task a random ID, for aggregators without Taskprov")
 	flags.StringVar(&t.out, "out", "", "the file to write, which must not exist")
+	t.privacy.add(command)
 	return c.withDir(command)
 }
 
 // draft parses the flags; what is wrong with one is a *cli.UsageError.
-func (t *taskFlags) draft() (taskfile.Draft, error) {
+func (t *taskFlags) draft(command *cobra.Command) (taskfile.Draft, error) {
 	draft := taskfile.Draft{Name: t.name, Leader: t.leader, Helper: t.helper, Labels: t.labels, MinBatchSize: t.minBatchSize, OwnID: t.ownID}
 	if draft.Name == "" {
 		draft.Name = strings.TrimSuffix(filepath.Base(t.out), filepath.Ext(t.out))
@@ -144,6 +153,9 @@ func (t *taskFlags) draft() (taskfile.Draft, error) {
 	var err error
 	if draft.Spec, err = vdafspec.Parse(t.vdaf); err != nil {
 		return draft, cli.Usagef("--vdaf: %v", err)
+	}
+	if draft.Privacy, err = t.privacy.parameters(command, draft.Spec, t.minBatchSize); err != nil {
+		return draft, err
 	}
 	if draft.TimePrecision, err = timespan.Parse(t.timePrecision); err != nil {
 		return draft, cli.Usagef("--time-precision: %v", err)
@@ -198,6 +210,10 @@ type taskJSON struct {
 	End           string   `json:"end,omitempty"`
 	Taskprov      bool     `json:"taskprov"`
 	Labels        []string `json:"labels,omitempty"`
+	// DifferentialPrivacy is there if results have noise.
+	DifferentialPrivacy *privacyJSON `json:"differential_privacy,omitempty"`
+
+	privacy string // for people
 }
 
 func taskObject(file taskfile.File) taskJSON {
@@ -206,6 +222,9 @@ func taskObject(file taskfile.File) taskJSON {
 		Leader: file.Config.LeaderAggregatorEndpoint, Helper: file.Config.HelperAggregatorEndpoint,
 		MinBatchSize: file.Config.MinBatchSize, TimePrecision: uint64(file.Config.TimePrecision),
 		BatchMode: taskfile.BatchModeName(file.Config.BatchMode), Taskprov: file.Taskprov, Labels: file.ResultLabels(),
+	}
+	if p, ok, err := taskprivacy.Parameters(file.Config); ok && err == nil { // an error was found when the file was read
+		object.DifferentialPrivacy, object.privacy = newPrivacyJSON(p), describePrivacy(p)
 	}
 	if interval, ok := file.Config.TaskInterval(); ok {
 		object.Start = interval.Start.At(file.Config.TimePrecision).Format(time.RFC3339)
@@ -251,6 +270,9 @@ func printTask(w io.Writer, t taskJSON) error {
 	fmt.Fprintf(table, "minimum batch size\t%d\ntime precision\t%s\nbatch mode\t%s\n", t.MinBatchSize, timespan.Format(time.Duration(t.TimePrecision)*time.Second), t.BatchMode)
 	if t.Start != "" {
 		fmt.Fprintf(table, "takes reports\t%s to %s\n", t.Start, t.End)
+	}
+	if p := t.DifferentialPrivacy; p != nil {
+		fmt.Fprintf(table, "privacy\t%s\nmaximum batch size\t%d\n", t.privacy, p.MaxBatchSize)
 	}
 	return table.Flush()
 }
