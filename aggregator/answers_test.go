@@ -195,11 +195,7 @@ func TestDrain(t *testing.T) {
 	reports, sum := w.reports(3)
 	w.uploadAll(reports...)
 	w.eventually("the job is stored", func() bool { return w.counts().InJobs == 3 })
-	start := time.Now()
-	w.stopLeader()
-	if took := time.Since(start); took > patience/2 {
-		t.Errorf("stopping took %s", took)
-	}
+	w.stopLeader() // which would never end if it waited for the Helper
 	w.settings.leader = nil
 	w.startLeader()
 	w.wantResult(w.collect(w.thisHour()), 3, sum)
