@@ -82,6 +82,7 @@ type settings struct {
 	// prio3, if not nil, takes the place of the test VDAF: one whose measurements and results are numbers.
 	prio3   dap.VdafConfiguration
 	privacy *dp.Parameters
+	noSync  bool // of the databases
 }
 
 // world is a Leader and a Helper with their databases, connected by a peer in
@@ -228,7 +229,7 @@ func (w *world) engineConfig() aggregator.Config {
 func (w *world) startHelper() {
 	w.Helper()
 	var err error
-	w.helperStore, err = store.OpenHelper(filepath.Join(w.dir, "helper.db"), storeKey, store.Options{Create: true, CommitHook: w.helperHook.call})
+	w.helperStore, err = store.OpenHelper(filepath.Join(w.dir, "helper.db"), storeKey, store.Options{Create: true, CommitHook: w.helperHook.call, NoSync: w.noSync})
 	w.ok(err)
 	config := aggregator.HelperConfig{Config: w.engineConfig(), Store: w.helperStore, Async: w.async, RetryAfter: time.Millisecond}
 	if w.settings.helper != nil {
@@ -245,7 +246,7 @@ func (w *world) startHelper() {
 func (w *world) openLeader() {
 	w.Helper()
 	var err error
-	w.leaderStore, err = store.OpenLeader(filepath.Join(w.dir, "leader.db"), storeKey, store.Options{Create: true, CommitHook: w.leaderHook.call})
+	w.leaderStore, err = store.OpenLeader(filepath.Join(w.dir, "leader.db"), storeKey, store.Options{Create: true, CommitHook: w.leaderHook.call, NoSync: w.noSync})
 	w.ok(err)
 	config := aggregator.LeaderConfig{
 		Config: w.engineConfig(), Store: w.leaderStore, Peer: w.peer,

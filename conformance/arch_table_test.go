@@ -40,7 +40,7 @@ var architecture = []archRow{
 	{name: "internal/commands", tests: "aggregator api dap internal/base64url store internal/commands/aggregatorcmd internal/commands/clientcmd internal/commands/collectorcmd internal/processes"},
 	{name: "internal/commands/aggregatorcmd", imports: "api dap internal/cli internal/operator internal/taskfile"},
 	{name: "internal/commands/clientcmd", imports: "client dap internal/cli internal/commands/explain internal/measure internal/taskfile"},
-	{name: "internal/commands/collectorcmd", imports: "collector dap dp internal/base64url internal/cli internal/commands/explain internal/privatefile internal/taskfile internal/taskprivacy internal/timespan internal/vdafspec"},
+	{name: "internal/commands/collectorcmd", imports: "collector dap dp internal/base64url internal/cli internal/commands/explain internal/plan internal/privatefile internal/taskfile internal/taskprivacy internal/timespan internal/vdafspec"},
 	// The commands' own tests.
 	{name: "internal/commands/explain", imports: "dap internal/dapclient"},
 	// An aggregator's directory and its operator's service: where the engines meet their store and their API.
@@ -62,6 +62,7 @@ var architecture = []archRow{
 	{name: "internal/dapclient", imports: "dap internal/daphttp internal/secret"},
 	{name: "internal/vdafspec", imports: "dap flp vdaf"},
 	{name: "internal/taskprivacy", imports: "dap dp"},
+	{name: "internal/plan", imports: "dap dp internal/taskprivacy internal/vdafspec vdaf vdaf/pingpong"},
 	{name: "internal/taskvdaf", imports: "dap vdaf/pingpong internal/vdafspec", tests: "vdaf"},
 	{name: "internal/taskfile", imports: "dap dp internal/base64url internal/taskprivacy internal/timespan internal/vdafspec"},
 	{name: "internal/testvdaf", imports: "vdaf", testOnly: true},

@@ -23,7 +23,7 @@ Give delays.task to the operators of both aggregators and to the clients. Then,
 with the token that the leader's operator gives you:
 
   collector collect --dir C --task delays.task --token TOKEN --last 24h`,
-		c.initialize(), c.task(), c.collect(), c.cancel())
+		c.initialize(), c.task(), c.plan(), c.collect(), c.cancel())
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print one JSON object, on the last line")
 	return root
 }
