@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/twofold-dap/twofold/dap"
+	"github.com/twofold-dap/twofold/dp"
 	"github.com/twofold-dap/twofold/internal/dapclient"
 	"github.com/twofold-dap/twofold/internal/daphttp"
 	"github.com/twofold-dap/twofold/internal/secret"
+	"github.com/twofold-dap/twofold/internal/taskprivacy"
 	"github.com/twofold-dap/twofold/internal/vdafspec"
 )
 
@@ -69,11 +71,13 @@ type Collector[R any] struct {
 	task    Task
 	encoded []byte // the task configuration
 	vdaf    Unsharder[R]
-	keypair dap.HpkeKeypair
-	options Options
-	http    *dapclient.Client
-	leader  *daphttp.Endpoint
-	backoff func(attempt int) time.Duration
+	// mechanism is nil unless the results have noise.
+	mechanism *dp.Mechanism
+	keypair   dap.HpkeKeypair
+	options   Options
+	http      *dapclient.Client
+	leader    *daphttp.Endpoint
+	backoff   func(attempt int) time.Duration
 }
 
 // New returns a Collector for a task with one of DAP's VDAFs. R must be the type
@@ -117,7 +121,11 @@ func NewWithVDAF[R any](task Task, vdaf Unsharder[R], keypair dap.HpkeKeypair, t
 	if options.HTTP == nil {
 		options.HTTP = dapclient.NewHTTPClient()
 	}
-	c := &Collector[R]{task: task, encoded: encoded, vdaf: vdaf, keypair: keypair, options: options, backoff: backoff}
+	mechanism, err := mechanismOf[R](task.Configuration)
+	if err != nil {
+		return nil, err
+	}
+	c := &Collector[R]{task: task, encoded: encoded, vdaf: vdaf, mechanism: mechanism, keypair: keypair, options: options, backoff: backoff}
 	if c.leader, err = daphttp.ParseEndpoint(task.Configuration.LeaderAggregatorEndpoint, options.AllowPlain); err != nil {
 		return nil, err
 	}
@@ -143,6 +151,18 @@ func encodeTask(task *Task) ([]byte, error) {
 		return nil, &TaskError{"its ID does not belong to its configuration"}
 	}
 	return encoded, nil
+}
+
+// mechanismOf returns what adds noise to the task's results, nil if nothing does.
+func mechanismOf[R any](config dap.TaskConfiguration) (*dp.Mechanism, error) {
+	mechanism, err := taskprivacy.Mechanism(config)
+	if err != nil {
+		return nil, &TaskError{err.Error()}
+	}
+	if mechanism == nil {
+		return nil, nil
+	}
+	return mechanism, checkNoisyType[R]()
 }
 
 // TokenError says that a token cannot be a bearer token (RFC 6750 Section 2.1).

@@ -13,6 +13,9 @@
 // is deleted. A batch that overlaps one that was collected before is refused by
 // the aggregators.
 //
+// In a task with differential privacy the result has noise: [Result].Noise has its numbers, which may be
+// negative, with their standard error and their 95% intervals.
+//
 // A [Collector] is safe for concurrent use.
 //
 // # Secrets

@@ -28,8 +28,11 @@ type Result[R any] struct {
 	// Start and End are the smallest interval that contains the times of all
 	// reports of the batch, up to but without End.
 	Start, End time.Time
-	// Value is the aggregate result.
+	// Value is the aggregate result. If Noise is not nil it is what R can hold of Noise.Values: 0 for
+	// negative numbers.
 	Value R
+	// Noise is nil unless the task has differential privacy. Its Values are then the result.
+	Noise *Noise
 	// Job is the collection job, for Delete.
 	Job Job
 }

@@ -84,7 +84,7 @@ func (c *Collector[R]) finalize(job Job, response dap.CollectionJobResp) (Result
 	if err != nil {
 		return Result[R]{}, &ShareError{dap.RoleHelper, err}
 	}
-	value, err := c.vdaf.Unshard(c.options.AggParam, [][]byte{leader, helper}, response.ReportCount)
+	value, noise, err := c.unshard(leader, helper, response.ReportCount)
 	if err != nil {
 		return Result[R]{}, err
 	}
@@ -95,8 +95,21 @@ func (c *Collector[R]) finalize(job Job, response dap.CollectionJobResp) (Result
 	precision := c.task.Configuration.TimePrecision
 	return Result[R]{
 		ReportCount: response.ReportCount, Start: response.Interval.Start.At(precision), End: end.At(precision),
-		Value: value, Job: job,
+		Value: value, Noise: noise, Job: job,
 	}, nil
+}
+
+// unshard adds up the aggregate shares. In a task with differential privacy the numbers may be negative.
+func (c *Collector[R]) unshard(leader, helper []byte, reports uint64) (value R, noise *Noise, err error) {
+	if c.mechanism == nil {
+		value, err = c.vdaf.Unshard(c.options.AggParam, [][]byte{leader, helper}, reports)
+		return value, nil, err
+	}
+	if noise, err = newNoise(c.mechanism, leader, helper); err != nil {
+		return value, nil, err
+	}
+	noise.clampInto(&value)
+	return value, noise, nil
 }
 
 func asHTTPError(err error) (*HTTPError, bool) { return errors.AsType[*HTTPError](err) }

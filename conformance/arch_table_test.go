@@ -28,7 +28,7 @@ var architecture = []archRow{
 	// The libraries of clients and of the analyst.
 	{name: "client", imports: "dap vdaf internal/dapclient internal/daphttp internal/secret internal/taskfile internal/taskvdaf internal/vdafspec"},
 
-	{name: "collector", imports: "dap vdaf internal/dapclient internal/daphttp internal/secret internal/vdafspec"},
+	{name: "collector", imports: "dap dp vdaf internal/dapclient internal/daphttp internal/secret internal/taskprivacy internal/vdafspec"},
 
 	// What a person types. The mains wire; what they wire is below internal.
 	{name: "cmd/leader", imports: "dap internal/cli internal/commands/aggregatorcmd"},
@@ -61,6 +61,7 @@ var architecture = []archRow{
 	{name: "internal/daphttp", imports: "dap"},
 	{name: "internal/dapclient", imports: "dap internal/daphttp internal/secret"},
 	{name: "internal/vdafspec", imports: "dap flp vdaf"},
+	{name: "internal/taskprivacy", imports: "dap dp"},
 	{name: "internal/taskvdaf", imports: "dap vdaf/pingpong internal/vdafspec", tests: "vdaf"},
 	{name: "internal/taskfile", imports: "dap internal/base64url internal/timespan internal/vdafspec"},
 	{name: "internal/testvdaf", imports: "vdaf", testOnly: true},

@@ -39,6 +39,7 @@ type Function struct {
 	modulus    *big.Int // of the field
 	noiseOf    func([]*big.Int) []byte
 	add        func(a, b []byte) ([]byte, error)
+	unshard    func(leader, helper []byte) ([]*big.Int, error)
 }
 
 // norms are the greatest distance between the results of two neighbouring batches.
@@ -90,11 +91,15 @@ func newFunction[E field.Elem](f field.Field[E], length int, perReport *big.Int,
 		encodeSize: f.EncodedSize(), modulus: f.Modulus(),
 		noiseOf: func(values []*big.Int) []byte { return encodeNoise(f, values) },
 		add:     func(a, b []byte) ([]byte, error) { return addEncoded(f, a, b) },
+		unshard: func(leader, helper []byte) ([]*big.Int, error) { return unshardCentred(f, length, leader, helper) },
 	}
 }
 
 // Length returns the number of elements of the result.
 func (f Function) Length() int { return f.length }
+
+// PerReport returns what one report adds to an element of the result at most.
+func (f Function) PerReport() *big.Int { return new(big.Int).Set(f.perReport) }
 
 // Sensitivity returns Δ₁ and the square of Δ₂: how far apart the results of two neighbouring batches are at most, as
 // the sum of the absolute values of their differences, and as the sum of the squares. It is an error if the
