@@ -30,6 +30,9 @@ var architecture = []archRow{
 
 	{name: "collector", imports: "dap dp vdaf internal/dapclient internal/daphttp internal/secret internal/taskprivacy internal/vdafspec"},
 
+	// The Collector as a service: a state machine that knows neither HTTP nor the database.
+	{name: "collector/service", imports: "dap"},
+
 	// What a person types. The mains wire; what they wire is below internal.
 	{name: "cmd/leader", imports: "dap internal/cli internal/commands/aggregatorcmd"},
 	{name: "cmd/helper", imports: "dap internal/cli internal/commands/aggregatorcmd"},
