@@ -19,7 +19,7 @@ var architecture = []archRow{
 
 	// What the servers do, and what it runs on.
 	{name: "aggregator", imports: "dap vdaf vdaf/pingpong internal/fairshare internal/secret", tests: "store internal/taskvdaf"},
-	{name: "store", imports: "aggregator dap vdaf internal/secret", tests: "store/storetest internal/memorydir"},
+	{name: "store", imports: "aggregator dap vdaf internal/sealed internal/secret", tests: "store/storetest internal/memorydir"},
 	{name: "store/storetest", imports: "aggregator dap vdaf internal/secret", testOnly: true},
 
 	// HTTP.
@@ -31,7 +31,8 @@ var architecture = []archRow{
 	{name: "collector", imports: "dap dp vdaf internal/dapclient internal/daphttp internal/secret internal/taskprivacy internal/vdafspec"},
 
 	// The Collector as a service: a state machine that knows neither HTTP nor the database.
-	{name: "collector/service", imports: "dap"},
+	{name: "collector/service", imports: "collector dap dp internal/base64url internal/secret internal/taskfile internal/taskprivacy internal/vdafspec", tests: "collector/resultstore"},
+	{name: "collector/resultstore", imports: "collector/service dap internal/sealed internal/secret"},
 
 	// What a person types. The mains wire; what they wire is below internal.
 	{name: "cmd/leader", imports: "dap internal/cli internal/commands/aggregatorcmd"},
@@ -57,6 +58,7 @@ var architecture = []archRow{
 	// What several of these share.
 	{name: "internal/x25519"},
 	{name: "internal/secret"},
+	{name: "internal/sealed", imports: "internal/secret"},
 	{name: "internal/base64url"},
 	{name: "internal/fairshare"},
 	{name: "internal/timespan"},
@@ -93,14 +95,14 @@ var dependencies = []archDependency{
 	{path: "github.com/cloudflare/circl/xof", users: "xof", testOnly: true},
 	{path: "github.com/cloudflare/circl", users: "dap internal/x25519 bench/peers conformance"},
 	{path: "github.com/dunglas/httpsfv", users: "dap"},
-	{path: "github.com/fxamacker/cbor", users: "store"},
+	{path: "github.com/fxamacker/cbor", users: "store collector/resultstore"},
 	{path: "github.com/pelletier/go-toml", users: "internal/taskfile internal/operator internal/commands/collectorcmd"},
 	{path: "github.com/rogpeppe/go-internal", users: "*", testOnly: true},
 	{path: "github.com/schollz/progressbar", users: "internal/commands/clientcmd"},
 	{path: "github.com/spf13/cobra", users: "internal/cli internal/commands internal/commands/aggregatorcmd internal/commands/clientcmd internal/commands/collectorcmd cmd/demo bench/load bench/peers conformance/chaos"},
 	{path: "github.com/gin-gonic/gin", users: "api"},
 	{path: "github.com/prometheus/client_golang", users: "aggregator api internal/operator"},
-	{path: "go.etcd.io/bbolt", users: "store conformance/simulation"},
+	{path: "go.etcd.io/bbolt", users: "store collector/resultstore conformance/simulation"},
 	{path: "golang.org/x/crypto/cryptobyte", users: "dap internal/taskfile internal/operator"},
 	{path: "golang.org/x/sys/cpu", users: "field internal/x25519 xof"},
 	{path: "golang.org/x/term", users: "internal/commands/clientcmd internal/commands/collectorcmd cmd/demo"},
@@ -124,4 +126,6 @@ var bans = []archBan{
 	// HTTP's router is api's, and the database is the store's.
 	{rows: "field xof flp vdaf vdaf/pingpong dap aggregator store", packages: "github.com/gin-gonic/gin", transitive: true},
 	{rows: "field xof flp vdaf vdaf/pingpong dap aggregator", packages: "go.etcd.io/bbolt", transitive: true},
+	// The Collector's service is neither HTTP's nor the database's.
+	{rows: "collector/service", packages: "github.com/gin-gonic/gin go.etcd.io/bbolt", transitive: true},
 }

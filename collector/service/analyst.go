@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"io"
 	"time"
 
 	"github.com/twofold-dap/twofold/dap"
@@ -43,8 +42,6 @@ type Analyst interface {
 	// Progress asks the Leader how far the task is. Answers are kept for a few seconds. If the Leader cannot be asked
 	// the error is a *LeaderError; Task.Progress still has what was heard before.
 	Progress(ctx context.Context, id dap.TaskID) (Progress, error)
-	// Export writes everything but secrets, as JSON lines: one object a task, collection and result.
-	Export(ctx context.Context, w io.Writer) error
 }
 
 // Filter selects by time, and bounds how many. The zero value selects all.

@@ -29,6 +29,14 @@ const (
 // Ended tells whether nothing happens to the collection any more, but for telling the Leader.
 func (s CollectionState) Ended() bool { return s == CollectionDone || s == CollectionFailed }
 
+// Open tells whether something is left to do for the collection.
+func (c *Collection) Open() bool {
+	return c.State != CollectionDone && (c.State != CollectionFailed || !c.Told)
+}
+
+// Holds tells whether the collection's interval may be collected by it, or was: no other may have it.
+func (c *Collection) Holds() bool { return c.State != CollectionFailed }
+
 // HasResult tells whether its result is here.
 func (s CollectionState) HasResult() bool { return s == CollectionStored || s == CollectionDone }
 
@@ -68,8 +76,10 @@ type Collection struct {
 	Attempts    int
 	LastError   string
 	NextAttempt time.Time
-	// JobURL is the collection job at the Leader, once it is known.
+	// JobURL is the collection job at the Leader, once it is known. Told tells, of one that has failed, that
+	// the Leader has no job for it any more.
 	JobURL string
+	Told   bool
 	// Result is nil until it is here.
 	Result *Result
 }

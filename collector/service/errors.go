@@ -46,7 +46,9 @@ func (e *OverlapError) Error() string {
 // LeaderError says that the Leader could not be asked, or refused.
 type LeaderError struct {
 	Problem string // for people; nothing secret
-	Err     error
+	// RetryAfter is when it asks to try again; zero if it does not say.
+	RetryAfter time.Duration
+	Err        error
 }
 
 func (e *LeaderError) Error() string { return "the Leader: " + e.Problem }
