@@ -32,6 +32,8 @@ var architecture = []archRow{
 
 	// The Collector as a service: a state machine that knows neither HTTP nor the database.
 	{name: "collector/service", imports: "collector dap dp internal/base64url internal/secret internal/taskfile internal/taskprivacy internal/vdafspec", tests: "collector/resultstore"},
+	{name: "collector/wire", imports: "collector/service dap"},
+	{name: "collector/web", imports: "collector/service collector/wire dap", tests: "collector/resultstore internal/secret"},
 	{name: "collector/resultstore", imports: "collector/service dap internal/sealed internal/secret"},
 
 	// What a person types. The mains wire; what they wire is below internal.
@@ -100,8 +102,10 @@ var dependencies = []archDependency{
 	{path: "github.com/rogpeppe/go-internal", users: "*", testOnly: true},
 	{path: "github.com/schollz/progressbar", users: "internal/commands/clientcmd"},
 	{path: "github.com/spf13/cobra", users: "internal/cli internal/commands internal/commands/aggregatorcmd internal/commands/clientcmd internal/commands/collectorcmd cmd/demo bench/load bench/peers conformance/chaos"},
-	{path: "github.com/gin-gonic/gin", users: "api"},
-	{path: "github.com/prometheus/client_golang", users: "aggregator api internal/operator"},
+	{path: "github.com/getkin/kin-openapi", users: "collector/web", testOnly: true},
+	{path: "github.com/gin-gonic/gin", users: "api collector/web"},
+	{path: "github.com/prometheus/client_golang", users: "aggregator api internal/operator collector/web"},
+	{path: "github.com/prometheus/common", users: "collector/web"},
 	{path: "go.etcd.io/bbolt", users: "store collector/resultstore conformance/simulation"},
 	{path: "golang.org/x/crypto/cryptobyte", users: "dap internal/taskfile internal/operator"},
 	{path: "golang.org/x/sys/cpu", users: "field internal/x25519 xof"},
