@@ -18,15 +18,15 @@ var architecture = []archRow{
 	{name: "dap", imports: "internal/x25519"},
 
 	// What the servers do, and what it runs on.
-	{name: "aggregator", imports: "dap vdaf vdaf/pingpong internal/fairshare internal/secret", tests: "store internal/taskvdaf"},
-	{name: "store", imports: "aggregator dap vdaf internal/secret", tests: "store/storetest internal/memorydir"},
+	{name: "aggregator", imports: "dap dp vdaf vdaf/pingpong internal/fairshare internal/secret internal/taskprivacy", tests: "store internal/taskvdaf"},
+	{name: "store", imports: "aggregator dap dp vdaf internal/secret internal/taskprivacy", tests: "store/storetest internal/memorydir"},
 	{name: "store/storetest", imports: "aggregator dap vdaf internal/secret", testOnly: true},
 
 	// HTTP.
 	{name: "api", imports: "aggregator dap internal/daphttp internal/fairshare internal/secret", tests: "store"},
 
 	// The libraries of clients and of the analyst.
-	{name: "client", imports: "dap vdaf internal/dapclient internal/daphttp internal/secret internal/taskfile internal/taskvdaf internal/vdafspec"},
+	{name: "client", imports: "dap vdaf internal/dapclient internal/daphttp internal/secret internal/taskfile internal/taskprivacy internal/taskvdaf internal/vdafspec"},
 
 	{name: "collector", imports: "dap dp vdaf internal/dapclient internal/daphttp internal/secret internal/taskprivacy internal/vdafspec"},
 
@@ -63,7 +63,7 @@ var architecture = []archRow{
 	{name: "internal/vdafspec", imports: "dap flp vdaf"},
 	{name: "internal/taskprivacy", imports: "dap dp"},
 	{name: "internal/taskvdaf", imports: "dap vdaf/pingpong internal/vdafspec", tests: "vdaf"},
-	{name: "internal/taskfile", imports: "dap internal/base64url internal/timespan internal/vdafspec"},
+	{name: "internal/taskfile", imports: "dap dp internal/base64url internal/taskprivacy internal/timespan internal/vdafspec"},
 	{name: "internal/testvdaf", imports: "vdaf", testOnly: true},
 	{name: "internal/fuzzing", testOnly: true},
 	{name: "internal/fixedseed", testOnly: true},
