@@ -21,6 +21,9 @@ var (
 	ErrConflict = errors.New("changed since it was read")
 	// ErrBatchOverlap: a batch bucket of the batch is collected, or reserved by another collection.
 	ErrBatchOverlap = errors.New("batch overlaps a collected one")
+	// ErrPrivacy: the task's differential privacy does not allow it. It comes with a *dp.BudgetError, or a
+	// *dp.BatchSizeError.
+	ErrPrivacy = errors.New("not allowed by the task's differential privacy")
 	// ErrBusy: the store's queue is full; nothing was written. Try again later.
 	ErrBusy = errors.New("store is busy")
 	// ErrUnavailable: the disk refused a write, and nothing of it is kept; or it
@@ -243,8 +246,7 @@ type LeaderStore interface {
 	// (job.Response) or the failure (job.Failure); every later answer is this one. If the batch's
 	// count or checksum are not those given, or a report of it is pending, nothing happens: ErrConflict.
 	// In a task with differential privacy the same transaction charges the task's ledger for the batch, once. If its
-	// budget does not suffice nothing happens, and the error wraps a *dp.BudgetError; if the batch has more
-	// reports than the task allows, a *dp.BatchSizeError.
+	// budget does not suffice, or the batch has more reports than the task allows, nothing happens: ErrPrivacy.
 	FinishCollectionJob(ctx context.Context, job CollectionJob, count uint64, checksum dap.Checksum) error
 	// FailCollectionJob stores the failure without marking the batch as collected; a closed batch stays closed.
 	// Of a leader-selected batch the failure is noted (OpenBatch.Failures).
@@ -463,8 +465,7 @@ type HelperStore interface {
 	// PutAggregateShare marks a batch as collected and stores the answer. The same ID
 	// again returns what is stored. ErrBatchOverlap if a bucket of the batch
 	// is collected; ErrConflict if the batch's count or checksum are not those given. In a task with differential privacy
-	// the same transaction charges the task's ledger for the batch, once; its errors are those of
-	// LeaderStore.FinishCollectionJob.
+	// the same transaction charges the task's ledger for the batch, once: ErrPrivacy if that cannot be.
 	PutAggregateShare(ctx context.Context, share AggregateShareRecord) (AggregateShareRecord, error)
 	// AggregateShare returns a stored answer, or ErrNotFound; a deleted one is ErrNotFound.
 	AggregateShare(ctx context.Context, task dap.TaskID, id dap.AggregateShareID) (AggregateShareRecord, error)

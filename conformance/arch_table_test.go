@@ -20,7 +20,7 @@ var architecture = []archRow{
 	// What the servers do, and what it runs on.
 	{name: "aggregator", imports: "dap dp vdaf vdaf/pingpong internal/fairshare internal/secret internal/taskprivacy", tests: "store internal/taskvdaf"},
 	{name: "store", imports: "aggregator dap dp vdaf internal/secret internal/taskprivacy", tests: "store/storetest internal/memorydir"},
-	{name: "store/storetest", imports: "aggregator dap vdaf internal/secret", testOnly: true},
+	{name: "store/storetest", imports: "aggregator dap dp vdaf internal/secret internal/taskprivacy", testOnly: true},
 
 	// HTTP.
 	{name: "api", imports: "aggregator dap internal/daphttp internal/fairshare internal/secret", tests: "store"},

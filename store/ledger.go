@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/twofold-dap/twofold/aggregator"
 	"github.com/twofold-dap/twofold/dap"
@@ -77,21 +78,21 @@ func (sp *space) privacy() (dp.Parameters, bool, error) {
 }
 
 // charge pays for a batch that becomes collected, in the transaction that makes it so. For a task without
-// differential privacy it does nothing. A batch that is too large is a *dp.BatchSizeError, a budget that is spent a *dp.BudgetError.
+// differential privacy it does nothing.
 func (sp *space) charge(batch aggregator.Batch, owner [16]byte, reports uint64, at int64) error {
 	p, ok, err := sp.privacy()
 	if err != nil || !ok {
 		return err
 	}
 	if err := p.CheckBatchSize(reports); err != nil {
-		return about(err, "batch of task %s", sp.task)
+		return notPrivate(err)
 	}
 	record, err := sp.ledger()
 	if err != nil {
 		return err
 	}
 	if _, err := record.total().Charge(p); err != nil {
-		return about(err, "batch of task %s", sp.task)
+		return notPrivate(err)
 	}
 	charges := sp.sub(bucketLedger)
 	if charges.get(owner[:]) != nil {
@@ -105,6 +106,9 @@ func (sp *space) charge(batch aggregator.Batch, owner [16]byte, reports uint64, 
 		sp.root.put([]byte(keyLedger), encodeRecord(record)),
 	)
 }
+
+// notPrivate is aggregator.ErrPrivacy because of cause.
+func notPrivate(cause error) error { return fmt.Errorf("store: %w: %w", aggregator.ErrPrivacy, cause) }
 
 // PrivacyLedger implements aggregator.Store.
 func (s *store) PrivacyLedger(ctx context.Context, task dap.TaskID) (ledger aggregator.PrivacyLedger, err error) {
@@ -120,8 +124,8 @@ func (s *store) PrivacyLedger(ctx context.Context, task dap.TaskID) (ledger aggr
 	return ledger, err
 }
 
-// assumeSpent notes, in a store that was restored from a copy, that all batches that the budget sufficed for may have been
-// collected since.
+// assumeSpent notes, in a store that was restored from a copy, that all batches of a task that its budget sufficed for may
+// have been collected since the copy was made.
 func (s *store) assumeSpent(ctx context.Context, task dap.TaskID) error {
 	return s.update(ctx, 0, func(t *txn) error {
 		sp, err := t.space(task)
@@ -132,18 +136,35 @@ func (s *store) assumeSpent(ctx context.Context, task dap.TaskID) error {
 		if err != nil || !ok {
 			return err
 		}
-		record, err := sp.ledger()
-		if err != nil {
-			return err
-		}
-		// If it suffices for any number, the batches that may have been collected cost nothing more.
-		affordable, unlimited := p.Affordable()
-		if unlimited || affordable <= record.Batches {
-			return nil
-		}
-		record.Assumed = affordable - record.Batches
-		return sp.root.put([]byte(keyLedger), encodeRecord(record))
+		return sp.assumeSpent(p)
 	})
+}
+
+func (sp *space) assumeSpent(p dp.Parameters) error {
+	record, err := sp.ledger()
+	if err != nil {
+		return err
+	}
+	// If it suffices for any number, the batches that may have been collected cost nothing more.
+	affordable, unlimited := p.Affordable()
+	if unlimited || affordable <= record.Batches {
+		return nil
+	}
+	record.Assumed = affordable - record.Batches
+	return sp.root.put([]byte(keyLedger), encodeRecord(record))
+}
+
+// assumeNewSpent is assumeSpent for a task that is added to a store that was restored: it may have been there before, unless it
+// begins after all that the store does not know of.
+func (sp *space) assumeNewSpent(config *dap.TaskConfiguration, floor dap.Time) error {
+	p, ok, err := taskprivacy.Parameters(*config)
+	if err != nil || !ok {
+		return err
+	}
+	if interval, limited := config.TaskInterval(); limited && interval.Start >= floor {
+		return nil
+	}
+	return sp.assumeSpent(p)
 }
 
 // addLedger is the step from version 3 to version 4: no task of version 3 has differential privacy, so that nothing is
