@@ -59,7 +59,7 @@ func (h *Helper) CreateAggregateShare(ctx context.Context, id dap.TaskID, body [
 	case errors.Is(err, ErrConflict):
 		return AggregateShareStatus{}, peerError(id, dap.ErrorTypeBatchMismatch, "reports were aggregated into the batch while it was collected")
 	case err != nil:
-		return AggregateShareStatus{}, err
+		return AggregateShareStatus{}, privacyRefusal(id, err)
 	}
 	h.metrics.aggregateShares.Inc()
 	h.log.Info("aggregate share given", "task", id, "reports", req.ReportCount)
@@ -89,7 +89,7 @@ func decodeShareRequest(t *preparedTask, body []byte) (*dap.AggregateShareReq, B
 }
 
 // sealShare makes the checks that need the batch, in the order of DAP Section
-// 4.6.4, and returns the encoded AggregateShare.
+// 4.6.4, and returns the encoded AggregateShare, with this Helper's noise if the task has differential privacy.
 func (h *Helper) sealShare(ctx context.Context, t *preparedTask, req *dap.AggregateShareReq, batch Batch) ([]byte, error) {
 	collected, err := h.store.Collected(ctx, t.ID, batch)
 	if err != nil {
@@ -117,9 +117,16 @@ func (h *Helper) sealShare(ctx context.Context, t *preparedTask, req *dap.Aggreg
 	if aggregate.Count != req.ReportCount || aggregate.Checksum != req.Checksum {
 		return nil, peerError(t.ID, dap.ErrorTypeBatchMismatch, "the Helper has %d reports in the batch, the Leader %d, or not the same ones", aggregate.Count, req.ReportCount)
 	}
+	if err := h.checkPrivacy(ctx, t, aggregate.Count); err != nil {
+		return nil, err
+	}
+	share, err := t.noised(ctx, aggregate.Share)
+	if err != nil {
+		return nil, err
+	}
 	sealed, err := dap.SealAggregateShare(t.CollectorHpkeConfig, dap.RoleHelper, dap.AggregateShareAad{
 		TaskID: t.ID, TaskConfiguration: t.EncodedConfig, CollectionJobReq: req.CollectionJobReq,
-	}, aggregate.Share)
+	}, share)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,11 @@ func (l *Leader) CreateCollectionJob(ctx context.Context, id dap.TaskID, body []
 	}
 	if created {
 		// A batch that was collected overlaps, whatever it was aggregated with: this comes second.
-		if err := l.checkParameter(ctx, t, &req, batch); err != nil {
+		err := l.checkParameter(ctx, t, &req, batch)
+		if err == nil {
+			err = l.checkPrivacy(ctx, t, 0)
+		}
+		if err != nil {
 			return CollectionStatus{}, errors.Join(err, l.store.DeleteCollectionJob(ctx, id, job.ID))
 		}
 		l.metrics.collections.WithLabelValues("created").Inc()

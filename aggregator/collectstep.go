@@ -66,6 +66,9 @@ func (l *Leader) checkFloor(run *collectionRun) error {
 
 // gatherBatch waits until a batch has enough reports, and closes it.
 func (l *Leader) gatherBatch(run *collectionRun) (wait time.Duration, err error) {
+	if err := l.checkPrivacy(run.ctx, run.task, 0); err != nil {
+		return 0, err // before it takes a batch
+	}
 	if run.job.Batch.Mode == dap.BatchModeLeaderSelected && run.job.Batch.BatchID == (dap.BatchID{}) {
 		if found, err := l.selectBatch(run); err != nil || !found {
 			return collectionIdle, err
@@ -82,6 +85,9 @@ func (l *Leader) gatherBatch(run *collectionRun) (wait time.Duration, err error)
 		return 0, err
 	}
 	if aggregate.Count >= run.task.Config.MinBatchSize {
+		if err := l.checkPrivacy(run.ctx, run.task, aggregate.Count); err != nil {
+			return 0, err
+		}
 		if err := l.store.CloseBatch(run.ctx, run.job.Task, run.job.ID); err != nil {
 			return 0, overlapOf(run.job.Task, err)
 		}
@@ -274,6 +280,9 @@ func (l *Leader) collectBatch(b *background, run *collectionRun) (wait time.Dura
 	if aggregate.Count < run.task.Config.MinBatchSize {
 		return 0, false, batchTooSmall(run.task, aggregate.Count) // a closed batch gets no more reports
 	}
+	if err := l.checkPrivacy(run.ctx, run.task, aggregate.Count); err != nil {
+		return 0, false, err // before the Helper pays for it
+	}
 	reply, err := l.askForShare(run, aggregate)
 	if err != nil {
 		return 0, false, err
@@ -317,16 +326,22 @@ func (l *Leader) shareDeferred(run *collectionRun, reply PeerReply) (wait time.D
 }
 
 // finishCollection seals the Leader's share and stores the answer, which is
-// the same from then on.
+// the same from then on. In a task with differential privacy the share gets its noise here: the transaction that stores the
+// answer makes the batch collected and charges the ledger, and nobody can see the answer before. If it fails, or the
+// Leader ends before, the noise is gone, and nothing was released with it.
 func (l *Leader) finishCollection(b *background, run *collectionRun, aggregate Aggregate, body []byte) error {
 	t := run.task
 	share, err := dap.DecodeAggregateShare(body)
 	if err != nil {
 		return peerError(t.ID, dap.ErrorTypeInvalidMessage, "the Helper's aggregate share is malformed: %v", err)
 	}
+	noised, err := t.noised(run.ctx, aggregate.Share)
+	if err != nil {
+		return err
+	}
 	sealed, err := dap.SealAggregateShare(t.CollectorHpkeConfig, dap.RoleLeader, dap.AggregateShareAad{
 		TaskID: t.ID, TaskConfiguration: t.EncodedConfig, CollectionJobReq: run.request,
-	}, aggregate.Share)
+	}, noised)
 	if err != nil {
 		return err
 	}
@@ -341,7 +356,7 @@ func (l *Leader) finishCollection(b *background, run *collectionRun, aggregate A
 	done.State, done.EndedAt = CollectionFinished, l.now().UTC()
 	err = l.withStore(b, func() error { return l.store.FinishCollectionJob(run.ctx, done, aggregate.Count, aggregate.Checksum) })
 	if err != nil {
-		return overlapOf(t.ID, err)
+		return overlapOf(t.ID, privacyRefusal(t.ID, err))
 	}
 	run.job = done
 	l.metrics.collections.WithLabelValues("finished").Inc()

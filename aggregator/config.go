@@ -1,6 +1,7 @@
 package aggregator
 
 import (
+	"crypto/rand"
 	"io"
 	"log/slog"
 	"runtime"
@@ -45,6 +46,9 @@ type Config struct {
 	MaxAdvertisedTasks, MaxAdvertisedTasksPerHour int
 	// Retention says how long reports and answers are kept; for ever by default.
 	Retention Retention
+	// NoiseRandom gives the random bits of the noise in tasks with differential privacy, and is read by several
+	// goroutines. By default, and in all but tests, it is crypto/rand's Reader: who knows the bits can take the noise off.
+	NoiseRandom io.Reader
 	// DrainTimeout is how long Run goes on with what it has begun when its
 	// context ends, 10 seconds by default.
 	DrainTimeout time.Duration
@@ -56,6 +60,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if c.NoiseRandom == nil {
+		c.NoiseRandom = rand.Reader
 	}
 	setDefault(&c.ClockSkew, 5*time.Minute)
 	setDefault(&c.Retention.Interval, time.Hour)

@@ -32,6 +32,7 @@ type engine struct {
 	optIns    optInLimit
 	keys      keyring
 	tasks     taskTable
+	noise     *noisePool
 }
 
 // init sets the engine up from its configuration, with the keys of the store.
@@ -46,6 +47,7 @@ func (e *engine) init(role dap.Role, store Store, c *Config) error {
 	e.maxReport = c.MaxReportBytes
 	e.jobMemory = c.MaxBytesInProgress // a Helper's; a Leader sets its own
 	e.optIns = optInLimit{tasks: c.MaxAdvertisedTasks, perHour: float64(c.MaxAdvertisedTasksPerHour)}
+	e.noise = newNoisePool(c.NoiseRandom)
 	var err error
 	if e.retainer, err = newRetainer(e, c); err != nil {
 		return err

@@ -19,6 +19,9 @@ import (
 
 	"github.com/twofold-dap/twofold/aggregator"
 	"github.com/twofold-dap/twofold/dap"
+	"github.com/twofold-dap/twofold/dp"
+	"github.com/twofold-dap/twofold/internal/taskprivacy"
+	"github.com/twofold-dap/twofold/internal/taskvdaf"
 	"github.com/twofold-dap/twofold/internal/testvdaf"
 	"github.com/twofold-dap/twofold/store"
 	"github.com/twofold-dap/twofold/vdaf"
@@ -76,6 +79,9 @@ type settings struct {
 	leader    func(*aggregator.LeaderConfig)
 	helper    func(*aggregator.HelperConfig)
 	keepQuiet bool
+	// prio3, if not nil, takes the place of the test VDAF: one whose measurements and results are numbers.
+	prio3   dap.VdafConfiguration
+	privacy *dp.Parameters
 }
 
 // world is a Leader and a Helper with their databases, connected by a peer in
@@ -85,7 +91,7 @@ type world struct {
 	settings
 	dir      string
 	clock    *clock
-	vdafInst *testvdaf.VDAF
+	vdafInst vdaf.VDAF[uint64, uint64]
 	key      []byte // verification key
 	config   dap.TaskConfiguration
 	encoded  []byte
@@ -119,8 +125,10 @@ func newWorld(t testing.TB, s settings) *world {
 		w.minBatch = 3
 	}
 	var err error
-	w.vdafInst, err = testvdaf.New(w.vdaf)
-	w.ok(err)
+	if w.prio3 == nil {
+		w.vdafInst, err = testvdaf.New(w.vdaf)
+		w.ok(err)
+	}
 	w.keypair, err = dap.GenerateHpkeKeypair(9, dap.HpkeKemX25519HkdfSha256, dap.HpkeKdfHkdfSha256, dap.HpkeAeadAes128Gcm)
 	w.ok(err)
 	w.makeTask()
@@ -153,6 +161,14 @@ func (w *world) makeTask() {
 		w.config.Extensions = []dap.TaskExtension{dap.NewTaskIntervalExtension(*w.interval)}
 	}
 	var err error
+	if w.prio3 != nil {
+		w.usePrio3()
+	}
+	if w.privacy != nil {
+		extension, err := taskprivacy.Extension(*w.privacy)
+		w.ok(err)
+		w.config.Extensions = append(w.config.Extensions, extension)
+	}
 	w.encoded, err = w.config.Encode()
 	w.ok(err)
 	w.config, err = dap.DecodeTaskConfiguration(w.encoded)
@@ -160,6 +176,17 @@ func (w *world) makeTask() {
 	w.key = make([]byte, w.vdafInst.VerifyKeySize())
 	rand.Read(w.key)
 	w.id = dap.TaskprovTaskID(w.encoded)
+}
+
+// usePrio3 takes the VDAF of the settings in place of the test VDAF.
+func (w *world) usePrio3() {
+	var err error
+	w.config.VdafType = w.prio3.VdafType()
+	w.config.VdafConfiguration, err = w.prio3.Encode()
+	w.ok(err)
+	topology, err := taskvdaf.Topology(w.config)
+	w.ok(err)
+	w.vdafInst = topology.Verifier().(vdaf.VDAF[uint64, uint64])
 }
 
 func (w *world) task(role dap.Role) aggregator.Task {
@@ -176,6 +203,9 @@ func (w *world) task(role dap.Role) aggregator.Task {
 }
 
 func (w *world) topology(config dap.TaskConfiguration) (*pingpong.Topology, error) {
+	if w.prio3 != nil && config.VdafType == w.prio3.VdafType() {
+		return taskvdaf.Topology(config)
+	}
 	if config.VdafType != dap.VdafType(testvdaf.ID) {
 		return nil, &vdaf.ParamError{VDAF: "test", Parameter: "type", Value: config.VdafType.String(), Want: "the test VDAF"}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twofold-dap/twofold/dap"
+	"github.com/twofold-dap/twofold/dp"
 	"github.com/twofold-dap/twofold/vdaf"
 )
 
@@ -20,6 +21,9 @@ var (
 	ErrConflict = errors.New("changed since it was read")
 	// ErrBatchOverlap: a batch bucket of the batch is collected, or reserved by another collection.
 	ErrBatchOverlap = errors.New("batch overlaps a collected one")
+	// ErrPrivacy: the task's differential privacy does not allow it. It comes with a *dp.BudgetError, or a
+	// *dp.BatchSizeError.
+	ErrPrivacy = errors.New("not allowed by the task's differential privacy")
 	// ErrBusy: the store's queue is full; nothing was written. Try again later.
 	ErrBusy = errors.New("store is busy")
 	// ErrUnavailable: the disk refused a write, and nothing of it is kept; or it
@@ -92,6 +96,9 @@ type Store interface {
 	// Aggregate with Count 0. Buckets with different aggregation
 	// parameters are ErrConflict.
 	ReadBatch(ctx context.Context, task dap.TaskID, batch Batch, agg Aggregator) (Aggregate, error)
+
+	// PrivacyLedger returns what a task with differential privacy has spent: nothing for any other.
+	PrivacyLedger(ctx context.Context, task dap.TaskID) (PrivacyLedger, error)
 
 	// RaiseFloor raises a task's floor to floor, unless it is there already, and returns what it is
 	// now. Below the floor nothing is remembered report by report any more. So a report with an earlier
@@ -238,6 +245,8 @@ type LeaderStore interface {
 	// FinishCollectionJob marks the batch as collected and stores the response
 	// (job.Response) or the failure (job.Failure); every later answer is this one. If the batch's
 	// count or checksum are not those given, or a report of it is pending, nothing happens: ErrConflict.
+	// In a task with differential privacy the same transaction charges the task's ledger for the batch, once. If its
+	// budget does not suffice, or the batch has more reports than the task allows, nothing happens: ErrPrivacy.
 	FinishCollectionJob(ctx context.Context, job CollectionJob, count uint64, checksum dap.Checksum) error
 	// FailCollectionJob stores the failure without marking the batch as collected; a closed batch stays closed.
 	// Of a leader-selected batch the failure is noted (OpenBatch.Failures).
@@ -392,6 +401,15 @@ type CollectionJob struct {
 	EndedAt time.Time
 }
 
+// PrivacyLedger is what a task with differential privacy has spent at this aggregator.
+type PrivacyLedger struct {
+	// Batches were collected here. Assumed is how many more may have been, before the store was restored from a copy.
+	Batches, Assumed uint64
+}
+
+// Spent returns the ledger that the accounting goes on with.
+func (l PrivacyLedger) Spent() dp.Ledger { return dp.Ledger{Batches: l.Batches + l.Assumed} }
+
 // LeaderCounts are a task's numbers of reports by state.
 type LeaderCounts struct {
 	// Quarantined are those with jobs in quarantine.
@@ -454,7 +472,8 @@ type HelperStore interface {
 
 	// PutAggregateShare marks a batch as collected and stores the answer. The same ID
 	// again returns what is stored. ErrBatchOverlap if a bucket of the batch
-	// is collected; ErrConflict if the batch's count or checksum are not those given.
+	// is collected; ErrConflict if the batch's count or checksum are not those given. In a task with differential privacy
+	// the same transaction charges the task's ledger for the batch, once: ErrPrivacy if that cannot be.
 	PutAggregateShare(ctx context.Context, share AggregateShareRecord) (AggregateShareRecord, error)
 	// AggregateShare returns a stored answer, or ErrNotFound; a deleted one is ErrNotFound.
 	AggregateShare(ctx context.Context, task dap.TaskID, id dap.AggregateShareID) (AggregateShareRecord, error)

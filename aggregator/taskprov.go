@@ -9,6 +9,7 @@ import (
 
 	"github.com/twofold-dap/twofold/dap"
 	"github.com/twofold-dap/twofold/internal/secret"
+	"github.com/twofold-dap/twofold/internal/taskprivacy"
 )
 
 // OptIn handles the task configuration that a Client or a Collector advertises
@@ -100,6 +101,9 @@ func (e *engine) advertisedTask(id dap.TaskID, config dap.TaskConfiguration, enc
 	}
 	if e.hasEnded(config) {
 		return optOut("the task has ended")
+	}
+	if _, err := taskprivacy.Mechanism(config); err != nil {
+		return optOut("%v", err)
 	}
 	topology, err := e.vdaf(config)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twofold-dap/twofold/dap"
+	"github.com/twofold-dap/twofold/dp"
 	"github.com/twofold-dap/twofold/vdaf/pingpong"
 )
 
@@ -25,6 +26,9 @@ type preparedTask struct {
 	memory      footprint
 	interval    dap.Interval // of the extension task_interval
 	hasInterval bool
+	// mechanism and noise are nil unless the task has differential privacy.
+	mechanism *dp.Mechanism
+	noise     *noiseSource
 
 	opener atomic.Pointer[cachedOpener]
 }
@@ -75,10 +79,21 @@ func (e *engine) task(ctx context.Context, id dap.TaskID) (*preparedTask, error)
 		if len(e.tasks.tasks) < maxPrepared {
 			break
 		}
+		e.tasks.tasks[other].forget()
 		delete(e.tasks.tasks, other) // whichever it is, it can be prepared again
 	}
 	e.tasks.tasks[id] = t
+	if t.noise != nil {
+		t.noise.prepare()
+	}
 	return t, nil
+}
+
+// forget gives up what a prepared task holds beyond its own memory.
+func (t *preparedTask) forget() {
+	if t.noise != nil {
+		t.noise.close()
+	}
 }
 
 // prepare makes what the task's requests need, and checks everything about the
@@ -102,6 +117,9 @@ func (e *engine) prepare(task Task) (*preparedTask, error) {
 		memory:      footprintOf(topology.Verifier()),
 	}
 	t.interval, t.hasInterval = task.Config.TaskInterval()
+	if err := e.preparePrivacy(t); err != nil {
+		return nil, err
+	}
 	return t, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/twofold-dap/twofold/dap"
+	"github.com/twofold-dap/twofold/internal/taskprivacy"
 	"github.com/twofold-dap/twofold/internal/taskfile"
 )
 
@@ -50,6 +51,9 @@ func (e *TaskError) Error() string { return "client: task: " + e.Problem }
 func (t *Task) encode() ([]byte, error) {
 	if err := t.Configuration.Validate(); err != nil {
 		return nil, err
+	}
+	if _, err := taskprivacy.Mechanism(t.Configuration); err != nil {
+		return nil, &TaskError{err.Error()}
 	}
 	encoded, err := t.Configuration.Encode()
 	if err != nil {

@@ -18,15 +18,15 @@ var architecture = []archRow{
 	{name: "dap", imports: "internal/x25519"},
 
 	// What the servers do, and what it runs on.
-	{name: "aggregator", imports: "dap vdaf vdaf/pingpong internal/fairshare internal/secret", tests: "store internal/taskvdaf"},
-	{name: "store", imports: "aggregator dap vdaf internal/sealed internal/secret", tests: "store/storetest internal/memorydir"},
-	{name: "store/storetest", imports: "aggregator dap vdaf internal/secret", testOnly: true},
+	{name: "aggregator", imports: "dap dp vdaf vdaf/pingpong internal/fairshare internal/secret internal/taskprivacy", tests: "store internal/taskvdaf"},
+	{name: "store", imports: "aggregator dap dp vdaf internal/sealed internal/secret internal/taskprivacy", tests: "store/storetest internal/memorydir"},
+	{name: "store/storetest", imports: "aggregator dap dp vdaf internal/secret internal/taskprivacy", testOnly: true},
 
 	// HTTP.
 	{name: "api", imports: "aggregator dap internal/daphttp internal/fairshare internal/secret", tests: "store"},
 
 	// The libraries of clients and of the analyst.
-	{name: "client", imports: "dap vdaf internal/dapclient internal/daphttp internal/secret internal/taskfile internal/taskvdaf internal/vdafspec"},
+	{name: "client", imports: "dap vdaf internal/dapclient internal/daphttp internal/secret internal/taskfile internal/taskprivacy internal/taskvdaf internal/vdafspec"},
 
 	{name: "collector", imports: "dap dp vdaf internal/dapclient internal/daphttp internal/secret internal/taskprivacy internal/vdafspec"},
 
@@ -41,7 +41,7 @@ var architecture = []archRow{
 	{name: "cmd/helper", imports: "dap internal/cli internal/commands/aggregatorcmd"},
 	{name: "cmd/client", imports: "internal/cli internal/commands/clientcmd"},
 	{name: "cmd/collector", imports: "internal/cli internal/commands/collectorcmd"},
-	{name: "cmd/demo", imports: "client dap field vdaf internal/processes internal/vdafspec"},
+	{name: "cmd/demo", imports: "client dap field vdaf internal/bars internal/processes internal/vdafspec"},
 	{name: "internal/cli"},
 	{name: "internal/commands", tests: "aggregator api dap internal/base64url store internal/commands/aggregatorcmd internal/commands/clientcmd internal/commands/collectorcmd internal/processes"},
 	{name: "internal/commands/aggregatorcmd", imports: "api dap internal/cli internal/operator internal/taskfile"},
@@ -51,6 +51,8 @@ var architecture = []archRow{
 	{name: "internal/commands/explain", imports: "dap internal/dapclient"},
 	// An aggregator's directory and its operator's service: where the engines meet their store and their API.
 	{name: "internal/operator", imports: "aggregator api dap store internal/base64url internal/daphttp internal/privatefile internal/secret internal/taskfile internal/taskvdaf internal/timespan"},
+	// A Collector's directory: where its service meets its store and its HTTP. The server and the socket are those of the aggregators.
+	{name: "internal/collectordir", imports: "api collector/resultstore collector/service collector/web collector/wire dap internal/sealed internal/secret"},
 	{name: "internal/measure", imports: "client internal/vdafspec"},
 
 	// Measurements of the whole system.
@@ -62,6 +64,7 @@ var architecture = []archRow{
 	{name: "internal/secret"},
 	{name: "internal/sealed", imports: "internal/secret"},
 	{name: "internal/base64url"},
+	{name: "internal/bars"},
 	{name: "internal/fairshare"},
 	{name: "internal/timespan"},
 	{name: "internal/privatefile"},
@@ -70,7 +73,7 @@ var architecture = []archRow{
 	{name: "internal/vdafspec", imports: "dap flp vdaf"},
 	{name: "internal/taskprivacy", imports: "dap dp"},
 	{name: "internal/taskvdaf", imports: "dap vdaf/pingpong internal/vdafspec", tests: "vdaf"},
-	{name: "internal/taskfile", imports: "dap internal/base64url internal/timespan internal/vdafspec"},
+	{name: "internal/taskfile", imports: "dap dp internal/base64url internal/taskprivacy internal/timespan internal/vdafspec"},
 	{name: "internal/testvdaf", imports: "vdaf", testOnly: true},
 	{name: "internal/fuzzing", testOnly: true},
 	{name: "internal/fixedseed", testOnly: true},

@@ -245,8 +245,8 @@ func (e *UnsupportedBatchModeError) Error() string {
 // extension is known, the task interval is well formed and not empty, and the
 // VDAF's configuration decodes if the VDAF is one of those of Appendix B.
 //
-// Whether the VDAF is implemented and its parameters are in range, and whether
-// the privacy is enough, is for the caller to decide. Errors are
+// Whether the VDAF is implemented and its parameters are in range, whether the
+// parameters of differential privacy are sound, and whether the privacy is enough, is for the caller to decide. Errors are
 // *TaskConfigurationError, *UnsupportedBatchModeError,
 // *UnsupportedTaskExtensionError, *EncodeError and *DecodeError.
 func (t TaskConfiguration) Validate() error {
@@ -272,9 +272,12 @@ func (t TaskConfiguration) Validate() error {
 		return &TaskConfigurationError{"batch_config", fmt.Sprintf("%d bytes long; it must be empty for %s", len(t.BatchConfig), t.BatchMode)}
 	}
 	for _, e := range t.Extensions {
-		if e.Type != TaskExtensionTaskInterval {
+		if e.Type != TaskExtensionTaskInterval && e.Type != TaskExtensionDifferentialPrivacy {
 			return &UnsupportedTaskExtensionError{e.Type}
 		}
+	}
+	if _, _, err := t.Privacy(); err != nil {
+		return err
 	}
 	if interval, ok := t.TaskInterval(); ok {
 		if err := interval.CheckWellFormed(); err != nil {

@@ -2,6 +2,7 @@ package dp
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 )
 
@@ -36,6 +37,23 @@ func (l Ledger) Charge(p Parameters) (Ledger, error) {
 		return l, &BudgetError{p.Kind, l.Batches, p.ClientLoss(l.Batches), loss, p.Budget}
 	}
 	return next, nil
+}
+
+// Affordable returns how many batches the budget suffices for. unlimited: for any number, because a client's reports
+// cannot be in more batches than it has paid for.
+func (p *Parameters) Affordable() (batches uint64, unlimited bool) {
+	low, high := uint64(0), uint64(math.MaxUint64) // low is affordable
+	if p.ClientLoss(high).Cmp(p.Budget) <= 0 {
+		return high, true
+	}
+	for high-low > 1 {
+		if middle := low + (high-low)/2; p.ClientLoss(middle).Cmp(p.Budget) <= 0 {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return low, false
 }
 
 // ReportLoss returns what the results of that many disjoint batches tell about one report: the maximum over the

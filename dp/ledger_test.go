@@ -103,3 +103,22 @@ func TestBudgetIsNotOverspent(t *testing.T) {
 		t.Error("the number of batches wraps around")
 	}
 }
+
+// What is affordable can be charged, and one more cannot.
+func TestAffordable(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		p := Parameters{
+			Kind: rapid.SampledFrom([]Kind{PureEpsilon, ZeroConcentrated}).Draw(r, "kind"), Level: big.NewRat(1, rapid.Int64Range(1, 9).Draw(r, "level")),
+			ReportsPerClient: rapid.Uint64Min(1).Draw(r, "reports"),
+		}
+		p.ReportsPerBatch = rapid.Uint64Range(1, min(p.ReportsPerClient, 100)).Draw(r, "reports per batch")
+		p.Budget = new(big.Rat).Mul(p.ClientLoss(1), big.NewRat(rapid.Int64Range(1, 1000).Draw(r, "budget"), rapid.Int64Range(1, 9).Draw(r, "part")))
+		batches, unlimited := p.Affordable()
+		if p.ClientLoss(batches).Cmp(p.Budget) > 0 {
+			r.Fatalf("%d batches cost %s of %s", batches, p.ClientLoss(batches).RatString(), p.Budget.RatString())
+		}
+		if unlimited != (batches == math.MaxUint64) || !unlimited && p.ClientLoss(batches+1).Cmp(p.Budget) <= 0 {
+			r.Fatalf("%d batches, unlimited: %t", batches, unlimited)
+		}
+	})
+}

@@ -29,6 +29,7 @@ const (
 	ruleHold      = "a batch belongs to the collection that holds it"
 	ruleCollected = "a finished collection has collected its batch"
 	rulePending   = "a collected batch is closed and has no pending report"
+	ruleLedger    = "what was spent of a task's privacy is the sum of its collected batches"
 	ruleIndex     = "the lists of unfinished work are complete"
 	maxViolations = 1000
 	tooManyDetail = "there are more violations than are listed"

@@ -14,7 +14,7 @@ type helperChecker struct {
 }
 
 func (c *helperChecker) check() error {
-	for _, part := range []func() error{c.helperBatches, c.ids, c.buckets, c.taken, c.jobs, c.jobTimes, c.pending, c.shares, c.counters} {
+	for _, part := range []func() error{c.helperBatches, c.ids, c.buckets, c.taken, c.jobs, c.jobTimes, c.pending, c.shares, c.ledger, c.counters} {
 		if err := part(); err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ type leaderChecker struct {
 func (c *leaderChecker) check() error {
 	for _, part := range []func() error{
 		c.waiting, c.jobs, c.jobReports, c.activeJobs, c.bodies, c.leaderBatches, c.openBatches, c.ids, c.buckets,
-		c.pendingTimes, c.collections, c.requests, c.unfinished, c.taken, c.closed, c.counters,
+		c.pendingTimes, c.collections, c.requests, c.unfinished, c.taken, c.closed, c.ledger, c.counters,
 	} {
 		if err := part(); err != nil {
 			return err

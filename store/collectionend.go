@@ -85,6 +85,9 @@ func (l *Leader) FinishCollectionJob(ctx context.Context, job aggregator.Collect
 		if err := sp.checkCollectible(c, count, checksum); err != nil {
 			return err
 		}
+		if err := sp.charge(c.job.Batch, job.ID, count, stamp(job.EndedAt)); err != nil {
+			return err
+		}
 		c.job.State, c.job.Response, c.job.Failure, c.job.EndedAt = state, job.Response, job.Failure, job.EndedAt
 		c.job.HelperLocation = job.HelperLocation
 		return firstError(

@@ -16,7 +16,7 @@ func recordKinds() []any {
 		new(schemaRecord), new(migrationRecord), new(standingRecord), new(copyRecord), new(restoredRecord),
 		new(taskRecord), new(hpkeKeyRecord), new(peeringRecord), new(optInRecord),
 		new(bucketRecord), new(batchRecord), new(jobRecord), new(collectionRecord), new(failureRecord),
-		new(leaderCounters), new(helperCounters), new(retained), new(marksRecord), new(mark), new(helperJobRecord), new(helperReportRecord), new(shareRecord),
+		new(leaderCounters), new(helperCounters), new(retained), new(marksRecord), new(mark), new(helperJobRecord), new(helperReportRecord), new(shareRecord), new(ledgerRecord), new(chargeRecord),
 	}
 }
 

@@ -150,6 +150,9 @@ func (sp *space) putShare(share *aggregator.AggregateShareRecord) error {
 	if err := sp.checkAggregate(share.Batch, share.Count, share.Checksum); err != nil {
 		return err
 	}
+	if err := sp.charge(share.Batch, share.ID, share.Count, stamp(share.CreatedAt)); err != nil {
+		return err
+	}
 	if err := sp.collect(share); err != nil {
 		return err
 	}

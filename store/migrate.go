@@ -32,6 +32,7 @@ type migrationStep func(s *store, t *txn, cursor []byte) (next []byte, err error
 var migrations = map[uint64][]migrationStep{
 	1: {eachTask(prepareVersion2), eachTask(releasePending), eachTask(orderHelperJobs)},
 	2: {nothingToChange}, // values of one piece stay as they are
+	3: {eachTask(addLedger)},
 }
 
 // migrationPart is how many records a transaction of a migration changes, about.

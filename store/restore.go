@@ -112,8 +112,8 @@ func restoredUntil(tx *bolt.Tx) (time.Time, error) {
 	return unstamp(record.Until), nil
 }
 
-// raiseNewTask raises the floor of a task that is added to a store that was restored: it may have been there
-// before.
+// raiseNewTask raises the floor of a task that is added to a store that was restored, and takes its privacy budget for
+// spent: it may have been there before.
 func (t *txn) raiseNewTask(task *aggregator.Task) error {
 	until, err := restoredUntil(t.tx)
 	if err != nil || until.IsZero() {
@@ -128,7 +128,7 @@ func (t *txn) raiseNewTask(task *aggregator.Task) error {
 		return err
 	}
 	_, err = sp.raiseFloor(floor)
-	return err
+	return firstError(err, sp.assumeNewSpent(&task.Config, floor))
 }
 
 // floorAfter is the first time of a task of which nothing lies before until.

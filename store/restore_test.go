@@ -276,3 +276,52 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestRestorePrivacy restores a Helper with tasks with differential privacy: what their budgets sufficed for may have been
+// collected since the copy was made.
+func TestRestorePrivacy(t *testing.T) {
+	ctx := t.Context()
+	h, err := store.OpenHelper(filepath.Join(t.TempDir(), "helper.db"), testKey, store.Options{Create: true, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	known := storetest.NewPrivateTask(dap.RoleHelper, "known", dap.BatchModeTimeInterval)
+	if err := h.PutTask(ctx, known); err != nil {
+		t.Fatal(err)
+	}
+	path, until := copyStore(t, h), time.Unix(1_900_000_000, 0)
+	if _, err := store.Restore(ctx, path, dap.RoleHelper, testKey, until, store.Options{NoSync: true}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := store.OpenHelper(path, testKey, store.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	// One that the copy does not know may have been there; one that begins later cannot.
+	unknown, later := storetest.NewPrivateTask(dap.RoleHelper, "unknown", dap.BatchModeTimeInterval), storetest.NewPrivateTask(dap.RoleHelper, "later", dap.BatchModeTimeInterval)
+	start := dap.Time(until.Unix()/int64(later.Config.TimePrecision)) + 1
+	later.Config.Extensions = append([]dap.TaskExtension{dap.NewTaskIntervalExtension(dap.Interval{Start: start, Duration: 100})}, later.Config.Extensions...)
+	if later.EncodedConfig, err = later.Config.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		task    aggregator.Task
+		assumed uint64
+	}{{known, storetest.PrivateBatches}, {unknown, storetest.PrivateBatches}, {later, 0}} {
+		if err := r.PutTask(ctx, test.task); err != nil {
+			t.Fatal(err)
+		}
+		ledger, err := r.PrivacyLedger(ctx, test.task.ID)
+		if err != nil || ledger.Batches != 0 || ledger.Assumed != test.assumed {
+			t.Fatalf("%s: %+v, %v", test.task.Name, ledger, err)
+		}
+		batch := aggregator.Batch{Mode: dap.BatchModeTimeInterval, Interval: dap.Interval{Start: start + 1, Duration: 1}}
+		_, err = r.PutAggregateShare(ctx, aggregator.AggregateShareRecord{ID: dap.AggregateShareID{1}, Task: test.task.ID, Batch: batch, Response: []byte("x"), CreatedAt: time.Unix(1, 0)})
+		if test.assumed > 0 && !errors.Is(err, aggregator.ErrPrivacy) || test.assumed == 0 && err != nil {
+			t.Fatalf("%s: %v", test.task.Name, err)
+		}
+	}
+	noViolations(t, r)
+}

@@ -35,6 +35,9 @@ func (s *store) restoreTask(ctx context.Context, leader *Leader, task *aggregato
 	if _, err := s.RaiseFloor(ctx, task.ID, floor); err != nil {
 		return 0, err
 	}
+	if err := s.assumeSpent(ctx, task.ID); err != nil {
+		return 0, err
+	}
 	if leader != nil {
 		if err := leader.endJobs(ctx, task.ID); err != nil {
 			return 0, err

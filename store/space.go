@@ -16,6 +16,7 @@ const (
 	bucketBatches = "batches" // see batchRecord; leader-selected only
 	bucketTaken   = "taken"   // interval start: takenEntry; time-interval only
 	bucketJobs    = "jobs"    // aggregation job ID: jobRecord or helperJobRecord
+	bucketLedger  = "ledger"  // owner of a collected batch (see takenEntry): chargeRecord; with differential privacy only
 
 	// The Leader's.
 	bucketBodies      = "bodies"              // sequence: the encoded report
@@ -39,12 +40,13 @@ const (
 const (
 	keyShape    = "shape"    // see space
 	keyCounters = "counters" // leaderCounters or helperCounters
+	keyLedger   = "spent"    // ledgerRecord
 )
 
 var (
-	leaderBuckets = []string{bucketIDs, bucketBuckets, bucketBatches, bucketTaken, bucketJobs,
+	leaderBuckets = []string{bucketIDs, bucketBuckets, bucketBatches, bucketTaken, bucketJobs, bucketLedger,
 		bucketBodies, bucketWaiting, bucketTimes, bucketClosed, bucketJobReports, bucketActive, bucketOpen, bucketCollections, bucketRequests, bucketUnfinished}
-	helperBuckets = []string{bucketIDs, bucketBuckets, bucketBatches, bucketTaken, bucketJobs, bucketPending, bucketShares, bucketJobTimes}
+	helperBuckets = []string{bucketIDs, bucketBuckets, bucketBatches, bucketTaken, bucketJobs, bucketLedger, bucketPending, bucketShares, bucketJobTimes}
 )
 
 // space is all that a store holds of a task, but for the task itself, within a transaction.

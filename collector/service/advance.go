@@ -131,6 +131,10 @@ func (r *run) finish(c *Collection, outcome *Outcome) error {
 
 // refused ends a collection that will never have a result.
 func (r *run) refused(c *Collection, refused *RefusedError) error {
+	reason, err := r.reasonOf(refused)
+	if err != nil {
+		return stored(err)
+	}
 	jobURL := refused.JobURL
 	if jobURL == "" {
 		jobURL = c.JobURL
@@ -142,13 +146,30 @@ func (r *run) refused(c *Collection, refused *RefusedError) error {
 	}
 	at := time.Now().UTC()
 	told := jobURL == "" || refused.Reason == ReasonUnreadable // whose answer is to be kept
-	if err := r.store.Fail(r.ctx, c.Task, c.Number, refused.Reason, refused.Problem, at, told); err != nil {
+	if err := r.store.Fail(r.ctx, c.Task, c.Number, reason, refused.Problem, at, told); err != nil {
 		return stored(err)
 	}
-	c.State, c.JobURL, c.Reason, c.Problem, c.EndedAt, c.Told = CollectionFailed, jobURL, refused.Reason, refused.Problem, at, told
+	c.State, c.JobURL, c.Reason, c.Problem, c.EndedAt, c.Told = CollectionFailed, jobURL, reason, refused.Problem, at, told
 	c.NextAttempt = time.Time{}
 	r.options.Logger.Warn("a collection has failed", "task", c.Task, "collection", c.Number, "interval", Span{c.Start, c.End}.String(), "reason", string(c.Reason), "problem", c.Problem)
 	return nil
+}
+
+// reasonOf is the reason of a refusal. That the privacy budget is spent has no error type of its own in DAP: it is
+// what a refusal is about when, by the results that are here, no batch more can be collected.
+func (r *run) reasonOf(refused *RefusedError) (Reason, error) {
+	if refused.Reason != ReasonRefused {
+		return refused.Reason, nil
+	}
+	summary, err := r.store.Summary(r.ctx, r.task.ID)
+	if err != nil {
+		return "", err
+	}
+	privacy, err := privacyOf(r.known.file.Config, uint64(summary.Results))
+	if err == nil && privacy != nil && privacy.BatchesLeft != nil && *privacy.BatchesLeft == 0 {
+		return ReasonBudget, nil
+	}
+	return ReasonRefused, err
 }
 
 // tell lets the Leader forget the job of a collection that has ended. That of an interval which has a result stays: asking for

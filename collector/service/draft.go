@@ -115,11 +115,3 @@ func reportBytes(file *taskfile.File) int {
 	}
 	return size
 }
-
-// addPrivacy adds differential privacy to a draft.
-func addPrivacy(draft *taskfile.Draft, privacy *PrivacyDraft) error {
-	if privacy == nil {
-		return nil
-	}
-	return &FieldError{"privacy", "tasks with differential privacy cannot be made yet"}
-}

@@ -125,6 +125,14 @@ func (r *run) schedule() (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	privacy, err := privacyOf(r.known.file.Config, uint64(summary.Results))
+	if err != nil {
+		return 0, err
+	}
+	if privacy != nil && privacy.BatchesLeft != nil && *privacy.BatchesLeft == 0 {
+		r.known.setNext(Next{Waiting: WaitingForNothing}, "the task's privacy budget is spent; make a new task to go on")
+		return maxSleep, nil
+	}
 	if last := summary.Last; last != nil && last.State == CollectionFailed {
 		if last.Reason == ReasonBudget {
 			r.known.setNext(Next{Waiting: WaitingForNothing}, last.Problem)

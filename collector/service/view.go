@@ -160,7 +160,7 @@ func privacyOf(config dap.TaskConfiguration, results uint64) (*Privacy, error) {
 	}
 	spent := parameters.ClientLoss(results)
 	privacy := &Privacy{
-		Mechanism: parameters.Kind.String(), Symbol: parameters.Kind.Symbol(), Neighbours: parameters.Neighbours.String(),
+		Mechanism: parameters.Kind.String(), Symbol: parameters.Kind.Symbol(), Neighbours: taskprivacy.NeighboursName(parameters.Neighbours),
 		Level: rational(parameters.Level), Budget: rational(parameters.Budget), Spent: rational(spent),
 		Left: rational(new(big.Rat).Sub(parameters.Budget, spent)), Batches: results,
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twofold-dap/twofold/dap"
 	"github.com/twofold-dap/twofold/internal/base64url"
+	"github.com/twofold-dap/twofold/internal/taskprivacy"
 	"github.com/twofold-dap/twofold/internal/timespan"
 	"github.com/twofold-dap/twofold/internal/vdafspec"
 )
@@ -47,6 +48,8 @@ type wire struct {
 
 	CollectorHpkeConfig string `toml:"collector_hpke_config" comment:"Encoded, in URL-safe Base64, as is task_info."`
 	TaskInfo            string `toml:"task_info"`
+
+	DifferentialPrivacy *privacyWire `toml:"differential_privacy,omitempty" comment:"Each aggregator adds noise to every result, so that it says little about any one report."`
 }
 
 // Encode returns the file's text.
@@ -75,6 +78,13 @@ func (f File) Encode() ([]byte, error) {
 		}
 		w.Start = interval.Start.At(f.Config.TimePrecision).Format(time.RFC3339)
 		w.Duration = timespan.Format(duration)
+	}
+	p, private, err := taskprivacy.Parameters(f.Config)
+	if err != nil {
+		return nil, &FieldError{privacyField, err.Error()}
+	}
+	if private {
+		w.DifferentialPrivacy = newPrivacyWire(&p)
 	}
 	text, err := toml.Marshal(w)
 	if err != nil {
@@ -161,7 +171,15 @@ func (w *wire) configuration(spec vdafspec.Spec) (dap.TaskConfiguration, error) 
 			return c, &FieldError{"duration", err.Error()}
 		}
 	}
-	c.Extensions, err = taskInterval(c.TimePrecision, start, duration)
+	if c.Extensions, err = taskInterval(c.TimePrecision, start, duration); err != nil || w.DifferentialPrivacy == nil {
+		return c, err
+	}
+	p, err := w.DifferentialPrivacy.parameters()
+	if err != nil {
+		return c, err
+	}
+	extensions, err := privacyExtension(&p)
+	c.Extensions = append(c.Extensions, extensions...)
 	return c, err
 }
 

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/twofold-dap/twofold/dap"
+	"github.com/twofold-dap/twofold/dp"
 	"github.com/twofold-dap/twofold/internal/vdafspec"
 )
 
@@ -58,6 +59,8 @@ type Draft struct {
 	Start               time.Time     // start of the task interval; zero for none
 	Duration            time.Duration // its length
 	CollectorHpkeConfig dap.HpkeConfig
+	// Privacy makes a task with differential privacy; nil without.
+	Privacy *dp.Parameters
 	// OwnID makes a task with a random ID in place of one derived by Taskprov.
 	OwnID bool
 }
@@ -117,6 +120,11 @@ func New(d Draft) (File, error) {
 	if f.Config.Extensions, err = taskInterval(precision, d.Start, d.Duration); err != nil {
 		return File{}, err
 	}
+	private, err := privacyExtension(d.Privacy)
+	if err != nil {
+		return File{}, err
+	}
+	f.Config.Extensions = append(f.Config.Extensions, private...)
 	if f.Encoded, err = f.Config.Encode(); err != nil {
 		return File{}, err
 	}
@@ -155,6 +163,9 @@ func taskInterval(precision dap.TimePrecision, start time.Time, duration time.Du
 // check checks everything but the syntax.
 func (f *File) check() error {
 	if err := f.Config.Validate(); err != nil {
+		return err
+	}
+	if err := f.checkPrivacy(); err != nil {
 		return err
 	}
 	if err := checkText("name", f.Name, maxNameLength); err != nil {

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/twofold-dap/twofold/dap"
+	"github.com/twofold-dap/twofold/dp"
 	"github.com/twofold-dap/twofold/internal/fuzzing"
 	"github.com/twofold-dap/twofold/internal/vdafspec"
 )
@@ -59,6 +60,11 @@ func TestRoundTrip(t *testing.T) {
 		"own ID":          func(d *Draft) { d.OwnID = true },
 		"leader-selected": func(d *Draft) { d.BatchMode = dap.BatchModeLeaderSelected },
 		"interval": func(d *Draft) {
+			d.Start, d.Duration = time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), 90*24*time.Hour
+		},
+		"pure": func(d *Draft) { d.Privacy = private(dp.PureEpsilon) },
+		"concentrated, in an interval": func(d *Draft) {
+			d.Privacy = private(dp.ZeroConcentrated)
 			d.Start, d.Duration = time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), 90*24*time.Hour
 		},
 		"count":    func(d *Draft) { d.Spec = spec(t, "count") },

@@ -195,6 +195,8 @@ func (m *leaderModel) finishCollection(*rapid.T) {
 		want = aggregator.ErrNotFound
 	case !c.unfinished() || !c.assigned() || holder != nil && (holder != c || !c.reserves) || waiting+inJobs != 0 || count != right:
 		want = aggregator.ErrConflict
+	case task.private && (task.charged >= PrivateBatches || count > PrivateBatchSize):
+		want = aggregator.ErrPrivacy
 	}
 	m.do(func() error { return m.s.FinishCollectionJob(m.t.Context(), next, count, checksum) }, want, nil, func() {
 		c.job.State, c.job.Response, c.job.Failure = aggregator.CollectionFinished, next.Response, next.Failure
@@ -202,6 +204,9 @@ func (m *leaderModel) finishCollection(*rapid.T) {
 			c.job.State = aggregator.CollectionFailed
 		}
 		c.reserves, c.hasBatch, c.collected = false, true, count
+		if task.private {
+			task.charged++
+		}
 		task.closeBatch(c.job.Batch)
 	})
 }

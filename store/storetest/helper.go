@@ -21,6 +21,7 @@ func RunHelper(t *testing.T, open func(testing.TB) Fixture[aggregator.HelperStor
 		"CommitStepMistakes":   testCommitStepMistakes,
 		"Replays":              testReplays,
 		"CollectedBucket":      testCollectedBucket,
+		"Ledger":               testHelperLedger,
 		"Rounds":               testRounds,
 		"PendingJobs":          testPendingJobs,
 		"PendingRounds":        testPendingRounds,

@@ -26,6 +26,7 @@ type helperCounted struct {
 type helperModelTask struct {
 	id       dap.TaskID
 	mode     dap.BatchMode
+	private  bool
 	counted  []helperCounted
 	jobs     []*aggregator.HelperJob
 	deleted  map[dap.AggregationJobID]bool // that were finished
@@ -104,10 +105,11 @@ func runHelperModel(t *testing.T, open func(testing.TB) Fixture[aggregator.Helpe
 		for _, task := range []aggregator.Task{
 			NewTask(dap.RoleHelper, "by time", dap.BatchModeTimeInterval),
 			NewTask(dap.RoleHelper, "leader-selected", dap.BatchModeLeaderSelected),
+			NewPrivateTask(dap.RoleHelper, "private", dap.BatchModeLeaderSelected),
 		} {
 			m.t.ok(m.s.PutTask(r.Context(), task))
 			m.tasks = append(m.tasks, &helperModelTask{
-				id: task.ID, mode: task.Config.BatchMode, rejected: make(map[dap.ReportError]uint64), deleted: make(map[dap.AggregationJobID]bool),
+				id: task.ID, mode: task.Config.BatchMode, private: len(task.Config.Extensions) > 0, rejected: make(map[dap.ReportError]uint64), deleted: make(map[dap.AggregationJobID]bool),
 				last: make(map[dap.AggregationJobID]dap.Time), batches: make(map[dap.BatchID]int), entered: make(map[dap.AggregationJobID]int),
 			})
 		}
@@ -369,6 +371,8 @@ func (m *helperModel) putShare(*rapid.T) {
 	case disagree:
 		record.Count++
 		want = aggregator.ErrConflict
+	case task.private && (len(task.shares) >= PrivateBatches || count > PrivateBatchSize):
+		want = aggregator.ErrPrivacy
 	}
 	m.do(func() error {
 		stored, err := m.s.PutAggregateShare(m.t.Context(), record)
@@ -395,6 +399,7 @@ func (m *helperModel) compare(*rapid.T) {
 	for _, task := range m.tasks {
 		m.compareJobs(task)
 		m.compareBatches(task)
+		comparePrivacy(m.t, m.s, task.id, task.private, len(task.shares))
 	}
 	violations, err := m.s.Check(m.t.Context())
 	m.t.ok(err)

@@ -38,6 +38,7 @@ func RunLeader(t *testing.T, open func(testing.TB) Fixture[aggregator.LeaderStor
 		"CollectionLifeBatch":   testCollectionLifeBatch,
 		"FinishCollectionCheck": testFinishCollectionConflicts,
 		"FailCollection":        testFailCollection,
+		"Ledger":                testLeaderLedger,
 		"DeleteCollection":      testDeleteCollection,
 		"ManyCollections":       testManyCollections,
 		"Floor":                 testLeaderFloor,

@@ -17,6 +17,7 @@ func (m *leaderModel) compare(*rapid.T) {
 		m.compareJobs(task)
 		m.compareBatches(task)
 		m.compareCollections(task)
+		comparePrivacy(m.t, m.s, task.id, task.private, task.charged)
 	}
 	violations, err := m.s.Check(m.t.Context())
 	m.t.ok(err)

@@ -65,6 +65,8 @@ type modelTask struct {
 	batches     []*modelBatch
 	collections []*modelCollection
 	closed      map[dap.Time]bool
+	private     bool
+	charged     int // collected batches, if private
 }
 
 func (m *modelTask) byID(id dap.ReportID) *modelReport {
@@ -209,9 +211,10 @@ func runLeaderModel(t *testing.T, open func(testing.TB) Fixture[aggregator.Leade
 		for _, task := range []aggregator.Task{
 			NewTask(dap.RoleLeader, "by time", dap.BatchModeTimeInterval),
 			NewTask(dap.RoleLeader, "leader-selected", dap.BatchModeLeaderSelected),
+			NewPrivateTask(dap.RoleLeader, "private", dap.BatchModeTimeInterval),
 		} {
 			m.t.ok(m.s.PutTask(r.Context(), task))
-			m.tasks = append(m.tasks, &modelTask{id: task.ID, mode: task.Config.BatchMode, closed: make(map[dap.Time]bool)})
+			m.tasks = append(m.tasks, &modelTask{id: task.ID, mode: task.Config.BatchMode, private: len(task.Config.Extensions) > 0, closed: make(map[dap.Time]bool)})
 		}
 		r.Repeat(map[string]func(*rapid.T){
 			"Upload":           m.upload,

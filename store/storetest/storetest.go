@@ -12,12 +12,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/big"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/twofold-dap/twofold/aggregator"
 	"github.com/twofold-dap/twofold/dap"
+	"github.com/twofold-dap/twofold/dp"
+	"github.com/twofold-dap/twofold/internal/taskprivacy"
 	"github.com/twofold-dap/twofold/vdaf"
 )
 
@@ -89,6 +92,28 @@ func (Sums) Merge(_ []byte, aggShares ...[]byte) ([]byte, error) {
 
 // NewTask makes a task for tests, with an ID made of name.
 func NewTask(role dap.Role, name string, mode dap.BatchMode) aggregator.Task {
+	return newTask(role, name, mode, nil)
+}
+
+// What a task of NewPrivateTask allows.
+const (
+	PrivateBatches   = 2 // can be collected
+	PrivateBatchSize = 6 // reports at most in each
+)
+
+// NewPrivateTask is NewTask for a task with differential privacy.
+func NewPrivateTask(role dap.Role, name string, mode dap.BatchMode) aggregator.Task {
+	extension, err := taskprivacy.Extension(dp.Parameters{
+		Kind: dp.PureEpsilon, Neighbours: dp.ReplaceOne, Level: big.NewRat(1, 3), Budget: big.NewRat(PrivateBatches, 3),
+		ReportsPerClient: 100, ReportsPerBatch: 1, MaxBatchSize: PrivateBatchSize,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return newTask(role, name, mode, []dap.TaskExtension{extension})
+}
+
+func newTask(role dap.Role, name string, mode dap.BatchMode, extensions []dap.TaskExtension) aggregator.Task {
 	task := aggregator.Task{
 		Role: role,
 		Config: dap.TaskConfiguration{
@@ -99,6 +124,7 @@ func NewTask(role dap.Role, name string, mode dap.BatchMode) aggregator.Task {
 			MinBatchSize:             1,
 			BatchMode:                mode,
 			VdafType:                 dap.VdafTypePrio3Count,
+			Extensions:               extensions,
 		},
 		VerifyKey:           []byte("the verification key of " + name),
 		VerifyKeyID:         7,
