@@ -46,7 +46,7 @@ var architecture = []archRow{
 	{name: "internal/commands", tests: "aggregator api dap internal/base64url store internal/commands/aggregatorcmd internal/commands/clientcmd internal/commands/collectorcmd internal/processes"},
 	{name: "internal/commands/aggregatorcmd", imports: "api dap internal/cli internal/operator internal/taskfile"},
 	{name: "internal/commands/clientcmd", imports: "client dap internal/cli internal/commands/explain internal/measure internal/taskfile"},
-	{name: "internal/commands/collectorcmd", imports: "collector dap internal/base64url internal/cli internal/commands/explain internal/privatefile internal/taskfile internal/timespan internal/vdafspec"},
+	{name: "internal/commands/collectorcmd", imports: "collector collector/wire dap internal/base64url internal/cli internal/collectordir internal/commands/explain internal/privatefile internal/taskfile internal/timespan internal/vdafspec"},
 	// The commands' own tests.
 	{name: "internal/commands/explain", imports: "dap internal/dapclient"},
 	// An aggregator's directory and its operator's service: where the engines meet their store and their API.
