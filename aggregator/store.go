@@ -255,6 +255,14 @@ type LeaderStore interface {
 	// checks need stays; a batch that was not closed is free again.
 	DeleteCollectionJob(ctx context.Context, task dap.TaskID, id dap.CollectionJobID) error
 
+	// BucketCounts returns the batch buckets of a time-interval task that no collection has reserved or collected, from a time
+	// on and above the floor, where at least so many reports are pending or at least so many are counted: at most that many buckets, in the order of time.
+	BucketCounts(ctx context.Context, task dap.TaskID, from dap.Time, least uint64, most int) ([]BucketCounts, error)
+	// ReadyInterval returns, of a time-interval task, the first interval without a gap that is collected, reserved or below the floor in which at least so many reports are
+	// counted: with its first report, and the smallest end. It returns the same interval, without regard to
+	// reports that have come since, until a part of it is reserved, collected or below the floor. Nil if there is none.
+	ReadyInterval(ctx context.Context, task dap.TaskID, least uint64) (*ReadyInterval, error)
+
 	// Counts returns a task's numbers, for the operator and for metrics.
 	Counts(ctx context.Context, task dap.TaskID) (LeaderCounts, error)
 }

@@ -30,6 +30,8 @@ type LeaderEngine interface {
 	CreateCollectionJob(ctx context.Context, task dap.TaskID, body []byte) (aggregator.CollectionStatus, error)
 	PollCollectionJob(ctx context.Context, task dap.TaskID, job dap.CollectionJobID) (aggregator.CollectionStatus, error)
 	DeleteCollectionJob(ctx context.Context, task dap.TaskID, job dap.CollectionJobID) error
+	// Progress tells the Collector how far the task is (docs/divergences.md), with its buckets from a time on.
+	Progress(ctx context.Context, task dap.TaskID, from dap.Time) (aggregator.Progress, error)
 }
 
 // HelperEngine is what NewHelperHandler serves. *aggregator.Helper is one.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -114,6 +115,15 @@ func (e *fakeEngine) PollCollectionJob(_ context.Context, task dap.TaskID, job d
 	e.add("PollCollectionJob", task.String(), job.String())
 	return e.collection, e.err
 }
+func (e *fakeEngine) Progress(_ context.Context, task dap.TaskID, from dap.Time) (aggregator.Progress, error) {
+	e.add("Progress", task.String(), strconv.FormatUint(uint64(from), 10))
+	return aggregator.Progress{
+		MinBatchSize: 10, Aggregated: aggregator.Coarse{AtLeast: 20, FewerThan: 30},
+		Ready:   &aggregator.ReadyInterval{Interval: dap.Interval{Start: 5, Duration: 2}, FreeFrom: 3},
+		Buckets: []aggregator.BucketProgress{{Time: 6, Aggregated: aggregator.Coarse{AtLeast: 10, FewerThan: 20}}},
+	}, nil
+}
+
 func (e *fakeEngine) DeleteCollectionJob(_ context.Context, task dap.TaskID, job dap.CollectionJobID) error {
 	e.add("DeleteCollectionJob", task.String(), job.String())
 	return e.err

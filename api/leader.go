@@ -15,7 +15,7 @@ type leaderHandlers struct {
 }
 
 // NewLeaderHandler returns the handler of a Leader's resources: HPKE
-// configurations, reports and collection jobs (DAP Sections 4.4 and 4.6).
+// configurations, reports and collection jobs (DAP Sections 4.4 and 4.6), and tasks' progress, which is no part of DAP.
 // Every error answer is a problem document. It is safe for concurrent use.
 func NewLeaderHandler(engine LeaderEngine, options Options) http.Handler {
 	f := newFrontend(options)
@@ -25,6 +25,7 @@ func NewLeaderHandler(engine LeaderEngine, options Options) http.Handler {
 	f.handle(http.MethodPost, "/tasks/:task/collection_jobs", h.createCollectionJob)
 	f.handle(http.MethodGet, "/tasks/:task/collection_jobs/:job", h.pollCollectionJob)
 	f.handle(http.MethodDelete, "/tasks/:task/collection_jobs/:job", h.deleteCollectionJob)
+	f.handle(http.MethodGet, "/tasks/:task/progress", h.progress)
 	return f
 }
 

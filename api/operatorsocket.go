@@ -98,3 +98,17 @@ func (l *operatorListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, 
 func noServer(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
+
+// DialOperator returns what connects to the unix socket at path, for http.Transport.DialContext. If no server
+// answers there its error is ErrNoServer.
+func DialOperator(path string) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		conn, err := dialSocket(ctx, path)
+		if err != nil && noServer(err) {
+			return nil, ErrNoServer
+		}
+		return conn, err
+	}
+}

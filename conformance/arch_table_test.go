@@ -19,7 +19,7 @@ var architecture = []archRow{
 
 	// What the servers do, and what it runs on.
 	{name: "aggregator", imports: "dap dp vdaf vdaf/pingpong internal/fairshare internal/secret internal/taskprivacy", tests: "store internal/taskvdaf"},
-	{name: "store", imports: "aggregator dap dp vdaf internal/secret internal/taskprivacy", tests: "store/storetest internal/memorydir"},
+	{name: "store", imports: "aggregator dap dp vdaf internal/sealed internal/secret internal/taskprivacy", tests: "store/storetest internal/memorydir"},
 	{name: "store/storetest", imports: "aggregator dap dp vdaf internal/secret internal/taskprivacy", testOnly: true},
 
 	// HTTP.
@@ -30,21 +30,29 @@ var architecture = []archRow{
 
 	{name: "collector", imports: "dap dp vdaf internal/dapclient internal/daphttp internal/secret internal/taskprivacy internal/vdafspec"},
 
+	// The Collector as a service: a state machine that knows neither HTTP nor the database.
+	{name: "collector/service", imports: "collector dap dp internal/base64url internal/secret internal/taskfile internal/taskprivacy internal/vdafspec", tests: "collector/resultstore"},
+	{name: "collector/wire", imports: "collector/service dap"},
+	{name: "collector/web", imports: "collector/service collector/wire dap", tests: "collector/resultstore internal/secret"},
+	{name: "collector/resultstore", imports: "collector/service dap internal/sealed internal/secret"},
+
 	// What a person types. The mains wire; what they wire is below internal.
 	{name: "cmd/leader", imports: "dap internal/cli internal/commands/aggregatorcmd"},
 	{name: "cmd/helper", imports: "dap internal/cli internal/commands/aggregatorcmd"},
 	{name: "cmd/client", imports: "internal/cli internal/commands/clientcmd"},
 	{name: "cmd/collector", imports: "internal/cli internal/commands/collectorcmd"},
-	{name: "cmd/demo", imports: "client dap field vdaf internal/processes internal/vdafspec"},
+	{name: "cmd/demo", imports: "client dap field vdaf internal/bars internal/processes internal/vdafspec"},
 	{name: "internal/cli"},
 	{name: "internal/commands", tests: "aggregator api dap internal/base64url store internal/commands/aggregatorcmd internal/commands/clientcmd internal/commands/collectorcmd internal/processes"},
 	{name: "internal/commands/aggregatorcmd", imports: "api dap internal/cli internal/operator internal/taskfile"},
 	{name: "internal/commands/clientcmd", imports: "client dap internal/cli internal/commands/explain internal/measure internal/taskfile"},
-	{name: "internal/commands/collectorcmd", imports: "collector dap dp internal/base64url internal/cli internal/commands/explain internal/plan internal/privatefile internal/taskfile internal/taskprivacy internal/timespan internal/vdafspec"},
+	{name: "internal/commands/collectorcmd", imports: "collector collector/wire dap dp internal/base64url internal/cli internal/collectordir internal/commands/explain internal/plan internal/privatefile internal/taskfile internal/taskprivacy internal/timespan internal/vdafspec"},
 	// The commands' own tests.
 	{name: "internal/commands/explain", imports: "dap internal/dapclient"},
 	// An aggregator's directory and its operator's service: where the engines meet their store and their API.
 	{name: "internal/operator", imports: "aggregator api dap dp store internal/base64url internal/daphttp internal/privatefile internal/secret internal/taskfile internal/taskprivacy internal/taskvdaf internal/timespan"},
+	// A Collector's directory: where its service meets its store and its HTTP. The server and the socket are those of the aggregators.
+	{name: "internal/collectordir", imports: "api collector/resultstore collector/service collector/web collector/wire dap internal/sealed internal/secret"},
 	{name: "internal/measure", imports: "client internal/vdafspec"},
 
 	// Measurements of the whole system.
@@ -54,7 +62,9 @@ var architecture = []archRow{
 	// What several of these share.
 	{name: "internal/x25519"},
 	{name: "internal/secret"},
+	{name: "internal/sealed", imports: "internal/secret"},
 	{name: "internal/base64url"},
+	{name: "internal/bars"},
 	{name: "internal/fairshare"},
 	{name: "internal/timespan"},
 	{name: "internal/privatefile"},
@@ -91,14 +101,16 @@ var dependencies = []archDependency{
 	{path: "github.com/cloudflare/circl/xof", users: "xof", testOnly: true},
 	{path: "github.com/cloudflare/circl", users: "dap internal/x25519 bench/peers conformance"},
 	{path: "github.com/dunglas/httpsfv", users: "dap"},
-	{path: "github.com/fxamacker/cbor", users: "store"},
+	{path: "github.com/fxamacker/cbor", users: "store collector/resultstore"},
 	{path: "github.com/pelletier/go-toml", users: "internal/taskfile internal/operator internal/commands/collectorcmd"},
 	{path: "github.com/rogpeppe/go-internal", users: "*", testOnly: true},
 	{path: "github.com/schollz/progressbar", users: "internal/commands/clientcmd"},
 	{path: "github.com/spf13/cobra", users: "internal/cli internal/commands internal/commands/aggregatorcmd internal/commands/clientcmd internal/commands/collectorcmd cmd/demo bench/load bench/peers conformance/chaos"},
-	{path: "github.com/gin-gonic/gin", users: "api"},
-	{path: "github.com/prometheus/client_golang", users: "aggregator api internal/operator"},
-	{path: "go.etcd.io/bbolt", users: "store conformance/simulation"},
+	{path: "github.com/getkin/kin-openapi", users: "collector/web", testOnly: true},
+	{path: "github.com/gin-gonic/gin", users: "api collector/web"},
+	{path: "github.com/prometheus/client_golang", users: "aggregator api internal/operator collector/web"},
+	{path: "github.com/prometheus/common", users: "collector/web"},
+	{path: "go.etcd.io/bbolt", users: "store collector/resultstore conformance/simulation"},
 	{path: "golang.org/x/crypto/cryptobyte", users: "dap internal/taskfile internal/operator"},
 	{path: "golang.org/x/sys/cpu", users: "field internal/x25519 xof"},
 	{path: "golang.org/x/term", users: "internal/commands/clientcmd internal/commands/collectorcmd cmd/demo"},
@@ -122,4 +134,6 @@ var bans = []archBan{
 	// HTTP's router is api's, and the database is the store's.
 	{rows: "field xof flp vdaf vdaf/pingpong dap aggregator store", packages: "github.com/gin-gonic/gin", transitive: true},
 	{rows: "field xof flp vdaf vdaf/pingpong dap aggregator", packages: "go.etcd.io/bbolt", transitive: true},
+	// The Collector's service is neither HTTP's nor the database's.
+	{rows: "collector/service", packages: "github.com/gin-gonic/gin go.etcd.io/bbolt", transitive: true},
 }

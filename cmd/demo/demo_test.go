@@ -114,14 +114,6 @@ func TestRows(t *testing.T) {
 }
 
 func TestBars(t *testing.T) {
-	for _, c := range []struct {
-		n, full uint64
-		want    string
-	}{{0, 8, ""}, {8, 8, "████"}, {4, 8, "██"}, {1, 8, "▌"}, {1, 1000, "▏"}, {1, 32, "▏"}, {3, 32, "▍"}, {5, 0, ""}} {
-		if got := bar(c.n, c.full, 4); got != c.want {
-			t.Errorf("%d of %d: got %q, want %q", c.n, c.full, got, c.want)
-		}
-	}
 	var out bytes.Buffer
 	for _, width := range []int{40, 80, 100} {
 		out.Reset()
@@ -134,14 +126,6 @@ func TestBars(t *testing.T) {
 			if n := utf8.RuneCountInString(line); n > width {
 				t.Errorf("a line of %d characters in a width of %d: %q", n, width, line)
 			}
-		}
-	}
-}
-
-func TestThousands(t *testing.T) {
-	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 1234567: "1,234,567"} {
-		if got := thousands(n); got != want {
-			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

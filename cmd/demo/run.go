@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twofold-dap/twofold/client"
+	"github.com/twofold-dap/twofold/internal/bars"
 	"github.com/twofold-dap/twofold/internal/processes"
 )
 
@@ -48,7 +49,7 @@ func (d *demo) run(ctx context.Context) (outcomes []outcome, err error) {
 			err = removeErr
 		}
 	}()
-	d.p.printf("%s\n\n", d.p.style(bold, fmt.Sprintf("Five statistics of %s flights, and no server sees a flight", thousands(uint64(len(flights))))))
+	d.p.printf("%s\n\n", d.p.style(bold, fmt.Sprintf("Five statistics of %s flights, and no server sees a flight", bars.Thousands(uint64(len(flights))))))
 	if err := d.start(ctx); err != nil {
 		return nil, err
 	}
@@ -177,7 +178,7 @@ func (d *demo) uploadAll(ctx context.Context, tasks []*running) ([]outcome, erro
 					countReason(o.atUpload, report.Reason)
 				}
 			}
-			return fmt.Sprintf("%s honest, %d cheating", thousands(o.flights), len(sent)), nil
+			return fmt.Sprintf("%s honest, %d cheating", bars.Thousands(o.flights), len(sent)), nil
 		})
 		if err != nil {
 			return nil, err
@@ -191,7 +192,7 @@ func (d *demo) collectAll(ctx context.Context, tasks []*running, outcomes []outc
 	err := d.during("Verifying and aggregating the rest", func(s *step) (string, error) {
 		for _, r := range tasks {
 			show := func(done uint64) {
-				s.progress("%s: %s of %s", r.name, thousands(done), thousands(uint64(len(r.flights))))
+				s.progress("%s: %s of %s", r.name, bars.Thousands(done), bars.Thousands(uint64(len(r.flights))))
 			}
 			if err := d.settle(ctx, r, show); err != nil {
 				return "", err

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/twofold-dap/twofold/internal/bars"
 )
 
 // watch shows in a terminal how many of a task's reports the Leader has taken,
@@ -19,7 +21,7 @@ func (d *demo) watch(ctx context.Context, r *running, s *step) (stop func()) {
 		for ctx.Err() == nil {
 			if counts, err := d.system.Leader.Counts(ctx, r.clientTask.ID); err == nil {
 				taken := counts.Waiting + counts.InJobs + counts.Aggregated
-				s.progress("%s of %s", thousands(min(taken, uint64(len(r.flights)))), thousands(uint64(len(r.flights))))
+				s.progress("%s of %s", bars.Thousands(min(taken, uint64(len(r.flights)))), bars.Thousands(uint64(len(r.flights))))
 			}
 			select {
 			case <-time.After(glance):

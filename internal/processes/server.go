@@ -29,11 +29,13 @@ const (
 // Server is a Leader or a Helper: its directory, its URL, and its process while
 // it runs. Its methods may be called by several goroutines.
 type Server struct {
-	Role string // "leader" or "helper", which is also its command
+	Role string // "leader", "helper" or "collector", which is also its command
 	Dir  string
 	// URL is where others reach the server, and Listen the address it listens on,
 	// which differ if something stands between.
 	URL, Listen string
+	// Args are further arguments of its command serve.
+	Args []string
 
 	programs *Programs
 	logPath  string
@@ -100,7 +102,7 @@ func (s *Server) Launch() error {
 		return err
 	}
 	defer log.Close() // the process has its own
-	command := exec.Command(s.programs.path(s.Role), "serve", "--dir", s.Dir)
+	command := exec.Command(s.programs.path(s.Role), append([]string{"serve", "--dir", s.Dir}, s.Args...)...)
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = attributes()
 	if err := command.Start(); err != nil {

@@ -46,6 +46,8 @@ func RunLeader(t *testing.T, open func(testing.TB) Fixture[aggregator.LeaderStor
 		"FloorOfQuarantine":     testQuarantineFloorBatch,
 		"AgeFloor":              testAgeFloor,
 		"ManyGenerations":       testManyGenerations,
+		"BucketCounts":          testBucketCounts,
+		"ReadyInterval":         testReadyInterval,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLeaderTest(tester{t}, open(t))

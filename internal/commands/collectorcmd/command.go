@@ -22,8 +22,15 @@ results. Only here is anything ever put together again.
 Give delays.task to the operators of both aggregators and to the clients. Then,
 with the token that the leader's operator gives you:
 
-  collector collect --dir C --task delays.task --token TOKEN --last 24h`,
-		c.initialize(), c.task(), c.plan(), c.collect(), c.cancel())
+  collector collect --dir C --task delays.task --token TOKEN --last 24h
+
+Or let it collect by itself, and answer analysts over HTTP:
+
+  collector task token --dir C delays --token TOKEN
+  collector task schedule --dir C delays --every hour
+  collector token new --dir C --name ann --scope read
+  collector serve --dir C`,
+		c.initialize(), c.task(), c.plan(), c.collect(), c.cancel(), c.serve(), c.token(), c.tasks(), c.status(), c.export())
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print one JSON object, on the last line")
 	return root
 }

@@ -54,7 +54,7 @@ send you. Without the key the results are lost: keep a copy.`,
 }
 
 func (c *commands) task() *cobra.Command {
-	return cli.Group("task", "Make and show tasks", "The task files that operators and clients are given.", c.newTask(), c.showTask())
+	return cli.Group("task", "Make and show tasks", "The task files that operators and clients are given.", c.newTask(), c.showTask(), c.addTask(), c.taskToken(), c.taskSchedule())
 }
 
 // taskFlags are the flags of task new as they were typed.
@@ -64,6 +64,7 @@ type taskFlags struct {
 	labels                                                                     []string
 	ownID                                                                      bool
 	privacy                                                                    privacyFlags
+	schedule                                                                   scheduleFlags
 }
 
 func (c *commands) newTask() *cobra.Command {
@@ -72,7 +73,8 @@ func (c *commands) newTask() *cobra.Command {
 		Use:   "new --dir DIR --leader URL --helper URL --vdaf VDAF --min-batch-size N --time-precision DURATION --out FILE",
 		Short: "Make a task",
 		Long: `Makes a task and writes its file, which is public: give it to the operators of
-both aggregators, who approve it, and to the clients. A task never changes.
+both aggregators, who approve it, and to the clients. A task never changes. The
+directory keeps it, and collector serve collects it when --every says, by hand if it is left out.
 
 VDAF says what is measured:
   count                              a flag: how many are set
@@ -109,11 +111,18 @@ what --reports-per-client says is for the clients to keep to.`,
 				return err
 			}
 			draft.CollectorHpkeConfig = keypair.Config
+			schedule, err := t.schedule.schedule()
+			if err != nil {
+				return err
+			}
 			file, err := taskfile.New(draft)
 			if err != nil {
 				return err
 			}
 			if err := writeTask(t.out, file); err != nil {
+				return err
+			}
+			if err := c.keepTask(command, t.out, schedule); err != nil {
 				return err
 			}
 			object := taskObject(file)
@@ -136,6 +145,7 @@ what --reports-per-client says is for the clients to keep to.`,
 	flags.StringVar(&t.name, "name", "", "a name for people; the file's if left out")
 	flags.StringArrayVar(&t.labels, "label", nil, "a name for a number of the result; give one for each, in order")
 	flags.BoolVar(&t.ownID, "own-id", false, "give the task a random ID, for aggregators without Taskprov")
+	t.schedule.add(command)
 	flags.StringVar(&t.out, "out", "", "the file to write, which must not exist")
 	t.privacy.add(command)
 	return c.withDir(command)
