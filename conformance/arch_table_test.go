@@ -35,6 +35,7 @@ var architecture = []archRow{
 	{name: "collector/wire", imports: "collector/service dap"},
 	{name: "collector/web", imports: "collector/service collector/wire dap", tests: "collector/resultstore internal/secret"},
 	{name: "collector/resultstore", imports: "collector/service dap internal/sealed internal/secret"},
+	{name: "collector/chart"},
 
 	// What a person types. The mains wire; what they wire is below internal.
 	{name: "cmd/leader", imports: "dap internal/cli internal/commands/aggregatorcmd"},
@@ -114,6 +115,7 @@ var dependencies = []archDependency{
 	{path: "golang.org/x/crypto/cryptobyte", users: "dap internal/taskfile internal/operator"},
 	{path: "golang.org/x/sys/cpu", users: "field internal/x25519 xof"},
 	{path: "golang.org/x/term", users: "internal/commands/clientcmd internal/commands/collectorcmd cmd/demo"},
+	{path: "gonum.org/v1/plot", users: "collector/chart"},
 	{path: "pgregory.net/rapid", users: "*", testOnly: true},
 }
 
