@@ -35,7 +35,9 @@ var architecture = []archRow{
 	{name: "collector/wire", imports: "collector/service dap"},
 	{name: "collector/web", imports: "collector/service collector/wire dap", tests: "collector/resultstore internal/secret"},
 	{name: "collector/resultstore", imports: "collector/service dap internal/sealed internal/secret"},
+	// What an analyst sees of it: charts, and pages without a framework.
 	{name: "collector/chart"},
+	{name: "collector/page", imports: "collector/chart collector/service dap internal/secret internal/timespan", tests: "internal/browser"},
 
 	// What a person types. The mains wire; what they wire is below internal.
 	{name: "cmd/leader", imports: "dap internal/cli internal/commands/aggregatorcmd"},
@@ -80,6 +82,8 @@ var architecture = []archRow{
 	{name: "internal/fuzzing", testOnly: true},
 	{name: "internal/fixedseed", testOnly: true},
 	{name: "internal/memorydir", testOnly: true},
+	// Chromium, for the tests of pages.
+	{name: "internal/browser", testOnly: true},
 
 	// The real servers and commands, started as processes.
 	{name: "internal/processes", imports: "api dap"},
@@ -113,8 +117,10 @@ var dependencies = []archDependency{
 	{path: "github.com/prometheus/common", users: "collector/web"},
 	{path: "go.etcd.io/bbolt", users: "store collector/resultstore conformance/simulation"},
 	{path: "golang.org/x/crypto/cryptobyte", users: "dap internal/taskfile internal/operator"},
+	{path: "golang.org/x/net/html", users: "collector/page", testOnly: true},
 	{path: "golang.org/x/sys/cpu", users: "field internal/x25519 xof"},
 	{path: "golang.org/x/term", users: "internal/commands/clientcmd internal/commands/collectorcmd cmd/demo"},
+	{path: "github.com/chromedp", users: "internal/browser collector/page", testOnly: true},
 	{path: "gonum.org/v1/plot", users: "collector/chart"},
 	{path: "pgregory.net/rapid", users: "*", testOnly: true},
 }

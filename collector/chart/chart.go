@@ -3,6 +3,7 @@ package chart
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -41,10 +42,8 @@ const pngScale = 2
 // Write writes a chart. It returns an error of w, and none of its own but for a format that there is not.
 func Write(w io.Writer, format Format, chart Chart, look Look) error {
 	s := newStyle(look)
-	width, height := s.width, chart.height(s)
-	if title := chart.title(); title != "" {
-		height += s.titleHeight(title)
-	}
+	wide, high := Size(chart, look)
+	width, height := vg.Length(wide), vg.Length(high)
 	var canvas interface {
 		vg.CanvasSizer
 		io.WriterTo
@@ -78,4 +77,14 @@ func compose(c draw.Canvas, chart Chart, s style) error {
 		c = draw.Crop(c, 0, 0, 0, -s.titleHeight(title))
 	}
 	return chart.draw(c, s)
+}
+
+// Size returns how wide and high the SVG of a chart is, in pixels.
+func Size(chart Chart, look Look) (width, height int) {
+	s := newStyle(look)
+	h := chart.height(s)
+	if title := chart.title(); title != "" {
+		h += s.titleHeight(title)
+	}
+	return int(s.width), int(math.Ceil(float64(h)))
 }

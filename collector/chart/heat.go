@@ -57,7 +57,7 @@ func (h heat) draw(c draw.Canvas, s style) error {
 		layout = "15:04\n2 Jan"
 	}
 	p.X.Tick.Marker = spaced(batches, max(1, int(c.Size().X*0.6/70)), func(i int) string { return h.Batches[i].Start.UTC().Format(layout) })
-	p.Add(heatMap(grid{h.Results}, colours, least, most))
+	p.Add(heatMap(grid(h), colours, least, most))
 	// A hair more than the cells, which the library leaves out when rounding puts them outside.
 	p.X.Min, p.X.Max = -0.501, float64(batches)-0.499
 	p.Y.Min, p.Y.Max = -0.501, float64(n)-0.499

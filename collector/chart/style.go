@@ -28,7 +28,7 @@ func rgb(hex uint32) color.Color {
 }
 
 func newStyle(look Look) style {
-	s := style{width: 720, size: 13, narrow: look.Narrow}
+	s := style{width: 660, size: 13, narrow: look.Narrow}
 	if look.Narrow {
 		s.width = 340
 	}
