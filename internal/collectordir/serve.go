@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/twofold-dap/twofold/api"
+	"github.com/twofold-dap/twofold/collector/page"
 	"github.com/twofold-dap/twofold/collector/web"
 )
 
@@ -39,7 +40,11 @@ func (d *Directory) Serve(ctx context.Context, options ServeOptions) error {
 }
 
 func (d *Directory) serve(ctx context.Context, l *local, logger *slog.Logger, options ServeOptions) error {
-	server, err := api.NewServer(web.New(l.service, web.Options{Logger: logger}), api.ServerOptions{
+	pages, err := page.New(l.service, l.service, page.Options{Log: logger, Secure: options.CertificateFile != ""})
+	if err != nil {
+		return err
+	}
+	server, err := api.NewServer(web.New(l.service, web.Options{Logger: logger, Pages: pages}), api.ServerOptions{
 		Address: options.Listen, CertificateFile: options.CertificateFile, KeyFile: options.KeyFile, Logger: logger, MaxConnections: 512,
 	})
 	if err != nil {

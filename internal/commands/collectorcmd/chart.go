@@ -21,13 +21,9 @@ func printChart(w io.Writer, r resultJSON) error {
 		return nil
 	}
 	largest, nameWidth, numberWidth := 0.0, 0, 0
-	labels, texts, values := make([]string, len(numbers)), make([]string, len(numbers)), make([]float64, len(numbers))
+	labels, texts, values := labelsOf(r, len(numbers)), make([]string, len(numbers)), make([]float64, len(numbers))
 	for i, n := range numbers {
-		labels[i] = fmt.Sprint(i)
-		if r.Labels != nil {
-			labels[i] = r.Labels[i]
-		}
-		values[i], _ = new(big.Float).SetInt(n).Float64()
+		values[i] = floatOf(n)
 		texts[i] = bars.Group(n.String())
 		largest = max(largest, values[i])
 		nameWidth, numberWidth = max(nameWidth, utf8.RuneCountInString(labels[i])), max(numberWidth, len(texts[i]))
@@ -41,6 +37,21 @@ func printChart(w io.Writer, r resultJSON) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// labelsOf names each of n numbers of a result.
+func labelsOf(r resultJSON, n int) []string {
+	if r.Labels != nil {
+		return r.Labels
+	}
+	if n == 1 {
+		return []string{"result"}
+	}
+	labels := make([]string, n)
+	for i := range labels {
+		labels[i] = fmt.Sprint(i)
+	}
+	return labels
 }
 
 // numbersOf returns the numbers of a result.

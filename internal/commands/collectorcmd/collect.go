@@ -27,6 +27,8 @@ type collectFlags struct {
 	last, interval         string
 	next, throughNow       bool
 	timeout                time.Duration
+	csv                    bool
+	plot                   string
 	allowPlain             bool
 }
 
@@ -36,7 +38,8 @@ func (c *commands) collect() *cobra.Command {
 		Use:   "collect --dir DIR --task FILE --token TOKEN (--last DURATION | --interval START/END | --next)",
 		Short: "Collect a result",
 		Long: `Asks the leader for the aggregate result of a batch, waits until it is ready, and
-shows it. The token is the one that leader task add printed; it may come from
+shows it as a table with bars, as CSV (--csv) or as JSON (--json); --plot draws it
+into a file, too. The token is the one that leader task add printed; it may come from
 --token-file or from the environment variable ` + tokenVariable + `, too.
 
 --last 24h collects the newest 24 hours that are complete; with --through-now
@@ -56,6 +59,8 @@ collector cancel gives it up.`,
 		},
 	}
 	f.add(command)
+	command.Flags().BoolVar(&f.csv, "csv", false, "print the result as CSV, a line for each number")
+	command.Flags().StringVar(&f.plot, "plot", "", "also draw the result into this file, .svg or .png, which is replaced")
 	command.Flags().DurationVar(&f.timeout, "timeout", 0, "how long to wait, such as 10m; for ever if left out")
 	return c.withDir(command)
 }
@@ -74,6 +79,9 @@ func (f *collectFlags) add(command *cobra.Command) {
 }
 
 func (c *commands) runCollect(command *cobra.Command, f *collectFlags) error {
+	if f.csv && c.json {
+		return cli.Usagef("give one of --csv and --json")
+	}
 	run, err := c.prepare(command, f)
 	if err != nil {
 		return err
@@ -124,6 +132,8 @@ func (f *collectFlags) checkQuery() error {
 		return cli.Usagef("give one of --last, --interval and --next")
 	case f.throughNow && f.last == "":
 		return cli.Usagef("--through-now goes with --last")
+	case f.plot != "" && plotFormat(f.plot) == "":
+		return cli.Usagef("--plot: the file's name must end with .svg or .png")
 	case f.timeout < 0:
 		return cli.Usagef("--timeout must not be negative")
 	case f.token != "" && f.tokenFile != "":
@@ -198,7 +208,7 @@ func collect[R uint64 | []uint64](run *collection) error {
 		return collectError(run.flags.timeout, err)
 	}
 	object := newResult(&result, run.file.ResultLabels())
-	if err := run.print(run.command, object, func() error { return printResult(run.command.OutOrStdout(), object) }); err != nil {
+	if err := run.show(object); err != nil {
 		return err
 	}
 	if !run.flags.next {
