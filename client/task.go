@@ -5,8 +5,8 @@ import (
 	"io"
 
 	"github.com/twofold-dap/twofold/dap"
-	"github.com/twofold-dap/twofold/internal/taskprivacy"
 	"github.com/twofold-dap/twofold/internal/taskfile"
+	"github.com/twofold-dap/twofold/internal/taskprivacy"
 )
 
 // Task is what a client knows of a task (DAP Section 4.2).
