@@ -35,7 +35,7 @@ type filterBlock [4]uint64
 
 const (
 	blockBytes = 32
-	// filterBitsPerID with blocks like these give one wrong "perhaps" for some 100 IDs.
+	// filterBitsPerID with blocks like these give one wrong "perhaps" for some 200 IDs.
 	filterBitsPerID = 12
 	// leastFilterIDs is for how many IDs a filter is made at least: 1.5 MiB.
 	leastFilterIDs = 1 << 20
