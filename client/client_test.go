@@ -417,6 +417,14 @@ func TestNewErrors(t *testing.T) {
 	if _, err := New[uint64](task, Options{AllowPlain: true}); err != nil {
 		t.Errorf("plain http, allowed: %v", err)
 	}
+	unsound := good
+	unsound.Configuration.Extensions = []dap.TaskExtension{must(dap.NewPrivacyExtension(dap.PrivacyConfig{
+		Mechanism: dap.PrivacyMechanismDiscreteLaplace, Neighbours: dap.PrivacyNeighboursReplaceOne, Level: dap.Rational{Numerator: 2, Denominator: 1},
+		Budget: dap.Rational{Numerator: 1, Denominator: 1}, ReportsPerClient: 1, ReportsPerBatch: 1, MaxBatchSize: 1000,
+	}))}
+	if _, err := New[uint64](must(NewTaskprovTask(unsound.Configuration)), Options{}); !isTaskError(err) || !strings.Contains(err.Error(), "the budget is ε = 1") {
+		t.Errorf("a task whose differential privacy is unsound: %v", err)
+	}
 	if _, err := NewWithVDAF(good, Sharder[bool](must(vdaf.NewPrio3Count(2))), Options{}); !isTaskError(err) {
 		t.Errorf("another VDAF: %v", err)
 	}
