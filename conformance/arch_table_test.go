@@ -44,7 +44,7 @@ var architecture = []archRow{
 	{name: "cmd/helper", imports: "dap internal/cli internal/commands/aggregatorcmd"},
 	{name: "cmd/client", imports: "internal/cli internal/commands/clientcmd"},
 	{name: "cmd/collector", imports: "internal/cli internal/commands/collectorcmd"},
-	{name: "cmd/demo", imports: "client dap field vdaf internal/bars internal/processes internal/vdafspec"},
+	{name: "cmd/demo", imports: "client collector/wire dap field vdaf internal/bars internal/processes internal/vdafspec"},
 	{name: "internal/cli"},
 	{name: "internal/commands", tests: "aggregator api dap internal/base64url store internal/commands/aggregatorcmd internal/commands/clientcmd internal/commands/collectorcmd internal/processes"},
 	{name: "internal/commands/aggregatorcmd", imports: "api dap internal/cli internal/operator internal/taskfile"},
@@ -94,6 +94,7 @@ var architecture = []archRow{
 
 	// The tests of everything together. Nothing imports them.
 	{name: "conformance", imports: "*", testOnly: true},
+	{name: "conformance/browser", imports: "*", testOnly: true},
 	{name: "conformance/handlers", imports: "*", testOnly: true},
 	{name: "conformance/simulation", imports: "*", testOnly: true},
 }
@@ -120,7 +121,7 @@ var dependencies = []archDependency{
 	{path: "golang.org/x/net/html", users: "collector/page", testOnly: true},
 	{path: "golang.org/x/sys/cpu", users: "field internal/x25519 xof"},
 	{path: "golang.org/x/term", users: "internal/commands/clientcmd internal/commands/collectorcmd cmd/demo"},
-	{path: "github.com/chromedp", users: "internal/browser collector/page", testOnly: true},
+	{path: "github.com/chromedp", users: "internal/browser collector/page conformance/browser", testOnly: true},
 	{path: "gonum.org/v1/plot", users: "collector/chart"},
 	{path: "pgregory.net/rapid", users: "*", testOnly: true},
 }

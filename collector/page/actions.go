@@ -17,7 +17,7 @@ func (s *server) setToken(r *request) error {
 	if token == "" {
 		f.wrong("token", "paste the token, the last line that leader task add has printed")
 	} else if err = s.analyst.SetToken(r.Context(), task.ID, token); err == nil {
-		return r.see(taskPath(task.ID), "The token was stored. The task is collected from now on.")
+		return r.see(taskPath(task.ID), "The token was stored. The task can be collected.")
 	} else if !f.refused(err) {
 		return err
 	}

@@ -22,9 +22,9 @@ func TestBrowserPages(t *testing.T) {
 
 	tab.Open(server.URL + "/tasks/new")
 	tab.Check("login")
+	tab.Expect("status of 401")
 	tab.Run("logging in with a wrong token", chromedp.SendKeys(chromedp.CSS("#token"), "wrong\r"))
 	tab.WaitFor("the login says so", `document.querySelector("[role=alert]")`)
-	tab.Problems() // the 401 is one
 	tab.Check("login-refused")
 	tab.Run("logging in", chromedp.SendKeys(chromedp.CSS("#token"), adminToken+"\r"))
 	tab.WaitFor("the form is there", `location.pathname == "/tasks/new" && document.querySelector(".missing")`)
@@ -43,12 +43,36 @@ func TestBrowserPages(t *testing.T) {
 	}
 	tab.Open(server.URL + taskPath(f.tasks[0].ID) + "/results/3")
 	tab.Check("result")
+	tab.Expect("status of 404")
 	tab.Open(server.URL + "/nothing")
-	tab.Problems()
 	tab.Check("not-found")
 	f.tasks = nil
 	tab.Open(server.URL + "/")
 	tab.Check("empty")
+}
+
+// TestBrowserWithoutScripts reads a task, and previews and makes one, without JavaScript.
+func TestBrowserWithoutScripts(t *testing.T) {
+	b := browser.Start(t)
+	f := sample()
+	server := httptest.NewServer(handler(t, f))
+	defer server.Close()
+	tab := b.Tab(t, "")
+	tab.Scripts(false)
+	tab.Open(server.URL + "/login")
+	tab.Run("logging in", chromedp.SendKeys(chromedp.CSS("#token"), adminToken+"\r"))
+	tab.WaitFor("the tasks are there", `document.querySelector(".tasks")`)
+	tab.Open(server.URL + taskPath(f.tasks[0].ID))
+	tab.WaitFor("chart, table and batches are there", `document.querySelector("figure img").naturalWidth > 0 && document.querySelector("table.values").innerText.includes("1,054") && document.querySelector("#filling-batches").innerText.includes("Ready")`)
+	tab.Photograph("without-scripts")
+	tab.Open(server.URL + "/tasks/new")
+	tab.Run("filling in", chromedp.SendKeys(chromedp.CSS("#name"), "plain"), chromedp.SendKeys(chromedp.CSS("#edges"), "1 2 3"), chromedp.Click(chromedp.CSS("button[name=preview]")))
+	tab.WaitFor("the plan is there", `document.querySelector("#plan").innerText.includes("1,234 bytes")`)
+	tab.Run("making it", chromedp.Click(chromedp.CSS(".plan button:not([name])")))
+	tab.WaitFor("the task is there", `document.querySelector("h1").innerText == "plain"`)
+	for _, problem := range tab.Problems() {
+		t.Errorf("the browser says: %s", problem)
+	}
 }
 
 // TestBrowserPolicy shows the Content-Security-Policy in force: a page that tries everything it forbids, and a task whose

@@ -597,6 +597,9 @@ func TestActions(t *testing.T) {
 	}
 	// What was done is said once.
 	body(t, v.post(id+"/collect", v.form("which", "next")), http.StatusSeeOther)
+	if text := body(t, v.do(http.MethodGet, id+"?live"), http.StatusOK); strings.Contains(text, "The batch was asked for") {
+		t.Error("it is said to the script")
+	}
 	for i, want := range []bool{true, false} {
 		if text := body(t, v.do(http.MethodGet, id), http.StatusOK); strings.Contains(text, "The batch was asked for") != want {
 			t.Errorf("look %d: it is said: %t", i, !want)

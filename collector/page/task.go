@@ -28,8 +28,9 @@ type taskView struct {
 	Listed   []resultRow // the newest first
 	Progress *service.Progress
 	Buckets  []bucketRow
-	Rejected []rejectedRow
-	Failed   []service.Collection // the newest first
+	// Rejected are the reasons with at least a step of reports, Seldom the others.
+	Rejected, Seldom []rejectedRow
+	Failed           []service.Collection // the newest first
 	// LeaderProblem tells that the Leader did not answer.
 	LeaderProblem string
 	// OfCollect and OfSchedule are what a form that was sent says, with what is wrong with it.
@@ -135,7 +136,12 @@ func (s *server) addProgress(r *request, view *taskView) error {
 		view.Buckets = append(view.Buckets, bucketRow{bucket, bucket.Aggregated.Enough(), !bucket.End.After(s.options.Now())})
 	}
 	for _, reason := range slices.Sorted(maps.Keys(view.Progress.Rejected)) {
-		view.Rejected = append(view.Rejected, rejectedRow{reason, view.Progress.Rejected[reason]})
+		row := rejectedRow{reason, view.Progress.Rejected[reason]}
+		if row.Count.AtLeast > 0 {
+			view.Rejected = append(view.Rejected, row)
+		} else {
+			view.Seldom = append(view.Seldom, row)
+		}
 	}
 	return nil
 }

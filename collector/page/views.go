@@ -34,8 +34,11 @@ type titled interface{ title() string }
 
 func (s *server) frame(r *request, data any) frame {
 	f := frame{
-		Here: r.URL.Path, Who: r.who.Name, CSRF: r.csrf, Done: r.session.told(), Data: data,
+		Here: r.URL.Path, Who: r.who.Name, CSRF: r.csrf, Data: data,
 		Admin: r.who.Scope.Allows(service.ScopeAdminister), Collects: r.who.Scope.Allows(service.ScopeCollect),
+	}
+	if !r.URL.Query().Has("live") { // the script, which looks how far a task is, does not take it away from who is to read it
+		f.Done = r.session.told()
 	}
 	if named, ok := data.(titled); ok {
 		f.Title = named.title()

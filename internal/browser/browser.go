@@ -10,6 +10,7 @@ package browser
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // patience is how long a step may take: the machine may be busy with other tests.
@@ -85,6 +87,7 @@ type Tab struct {
 
 	mu       sync.Mutex
 	problems []string
+	expected []string
 }
 
 // Tab opens an empty page in a session of its own. Downloads go to a directory.
@@ -133,11 +136,23 @@ func (tab *Tab) listen(event any) {
 	}
 }
 
-// Problems returns what pages complained about since the last call: refused resources, answers with an error status, exceptions.
-func (tab *Tab) Problems() []string {
+// Expect says what pages may complain about: a part of the text, such as of an answer that is meant to have an error status.
+func (tab *Tab) Expect(text string) {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
-	problems := tab.problems
+	tab.expected = append(tab.expected, text)
+}
+
+// Problems returns what pages complained about since the last call, and were not expected to: refused resources, answers with an
+// error status, exceptions.
+func (tab *Tab) Problems() (problems []string) {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	for _, p := range tab.problems {
+		if !slices.ContainsFunc(tab.expected, func(text string) bool { return strings.Contains(p, text) }) {
+			problems = append(problems, p)
+		}
+	}
 	tab.problems = nil
 	return problems
 }
@@ -145,7 +160,7 @@ func (tab *Tab) Problems() []string {
 // WaitForProblem waits until a page complains with a text.
 func (tab *Tab) WaitForProblem(text string) {
 	tab.t.Helper()
-	tab.poll("the browser says "+text, func() (bool, error) {
+	tab.WaitUntil("the browser says "+text, func() (bool, error) {
 		tab.mu.Lock()
 		defer tab.mu.Unlock()
 		return slices.ContainsFunc(tab.problems, func(p string) bool { return strings.Contains(p, text) }), nil
@@ -198,6 +213,12 @@ func (tab *Tab) Look(s Screen) {
 		}}))
 }
 
+// Scripts lets the scripts of pages run, or not, from the next load on.
+func (tab *Tab) Scripts(run bool) {
+	tab.t.Helper()
+	tab.Run("choosing whether scripts run", call(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !run}))
+}
+
 // Open loads a page.
 func (tab *Tab) Open(address string) {
 	tab.t.Helper()
@@ -222,15 +243,29 @@ func Eval[T any](tab *Tab, expression string) T {
 // WaitFor waits until an expression of JavaScript is true, also over loads of other pages.
 func (tab *Tab) WaitFor(what, expression string) {
 	tab.t.Helper()
-	tab.poll(what, func() (bool, error) {
+	tab.WaitUntil(what, func() (bool, error) {
 		ctx, cancel := context.WithTimeout(tab.ctx, patience)
 		defer cancel()
 		return chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
 	})
 }
 
-// poll waits until something is so. An error, such as of a page that is being left, is not the end of it.
-func (tab *Tab) poll(what string, is func() (bool, error)) {
+// TabTo presses the Tab key until the element that a selector finds has the focus.
+func (tab *Tab) TabTo(selector string) {
+	tab.t.Helper()
+	const most = 200 // elements of a page
+	found := fmt.Sprintf("document.activeElement.matches(%q)", selector)
+	for range most {
+		if Eval[bool](tab, found) {
+			return
+		}
+		tab.Run("pressing Tab", chromedp.KeyEvent(kb.Tab))
+	}
+	tab.t.Fatalf("%s cannot be reached with the Tab key; the page says:\n%s", selector, tab.says())
+}
+
+// WaitUntil waits until something is so. An error, such as of a page that is being left, is not the end of it.
+func (tab *Tab) WaitUntil(what string, is func() (bool, error)) {
 	tab.t.Helper()
 	deadline := time.Now().Add(patience)
 	for {

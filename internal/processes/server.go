@@ -39,6 +39,7 @@ type Server struct {
 
 	programs *Programs
 	logPath  string
+	probe    string // the resource that answers once the server is up
 
 	mu      sync.Mutex
 	process *exec.Cmd
@@ -59,7 +60,7 @@ func (e *ServerError) Error() string {
 func newServer(programs *Programs, role, dir string, site Site) *Server {
 	return &Server{
 		Role: role, Dir: filepath.Join(dir, role), URL: site.URL, Listen: site.Listen,
-		programs: programs, logPath: filepath.Join(dir, role+".log"),
+		programs: programs, logPath: filepath.Join(dir, role+".log"), probe: "hpke_config",
 	}
 }
 
@@ -117,20 +118,20 @@ func (s *Server) Launch() error {
 	return nil
 }
 
-// waitUntilUp asks for the HPKE configurations (DAP Section 4.4.1), which every
-// aggregator offers, until there is an answer.
+// waitUntilUp asks an aggregator for the HPKE configurations (DAP Section 4.4.1), which every
+// one offers, and a Collector for its login, until there is an answer.
 func (s *Server) waitUntilUp(ctx context.Context) error {
 	ended := s.running()
 	if ended == nil {
 		return fmt.Errorf("the %s was stopped while it started", s.Role)
 	}
-	configurations, err := s.direct("hpke_config")
+	probe, err := s.direct(s.probe)
 	if err != nil {
 		return err
 	}
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, configurations, nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, probe, nil)
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,9 @@ import (
 type System struct {
 	Dir            string
 	Leader, Helper *Server
-	Programs       *Programs
+	// Collector is nil as long as it does not run as a service (ServeCollector).
+	Collector *Server
+	Programs  *Programs
 }
 
 // Site is where a server is to be found.
@@ -79,9 +81,13 @@ func (s *System) Start(ctx context.Context) error {
 	return s.Leader.Start(ctx)
 }
 
-// Close stops both servers.
+// Close stops all servers.
 func (s *System) Close() error {
-	return errors.Join(s.Leader.Stop(), s.Helper.Stop())
+	var err error
+	if s.Collector != nil {
+		err = s.Collector.Stop()
+	}
+	return errors.Join(err, s.Leader.Stop(), s.Helper.Stop())
 }
 
 // TaskSpec is what the analyst decides about a task.

@@ -35,7 +35,7 @@ if (live().length > 0) {
 	const refresh = async () => {
 		if (!document.hidden) {
 			try {
-				const answer = await fetch(location.pathname, { redirect: "error" });
+				const answer = await fetch(location.pathname + "?live", { redirect: "error" });
 				if (answer.ok) {
 					const fresh = parse(await answer.text());
 					for (const part of live()) {
