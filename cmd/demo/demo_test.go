@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/twofold-dap/twofold/collector/wire"
 )
 
 func writeFile(t *testing.T, text string) string {
@@ -96,7 +99,7 @@ func TestPlain(t *testing.T) {
 func TestRows(t *testing.T) {
 	for _, q := range questions() {
 		path := filepath.Join(t.TempDir(), "rows.csv")
-		if err := writeRows(path, q.columns, []flight{{-20, 100, 18}, {61, 2000, 5}}); err != nil {
+		if err := writeRows(path, q.columns, []flight{{-20, 100, 18}, {61, 2000, 5}}, nil); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(path)
@@ -217,5 +220,62 @@ func TestUsage(t *testing.T) {
 	}
 	if status := exitStatus(io.Discard, context.Canceled); status != exitFailed {
 		t.Errorf("interrupted: exit status %d", status)
+	}
+}
+
+// TestDepartures spreads flights over the days before today, each at its hour.
+func TestDepartures(t *testing.T) {
+	flights := make([]flight, 10)
+	for i := range flights {
+		flights[i].hour = i
+	}
+	now := time.Date(2026, 11, 30, 1, 2, 3, 0, time.UTC)
+	for i, got := range departures(flights, now) {
+		if want := time.Date(2026, 11, 25+i/2, i, 0, 0, 0, time.UTC); !got.Equal(want) {
+			t.Errorf("flight %d departs at %s, want %s", i, got, want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "rows.csv")
+	if err := writeRows(path, []column{{"hour", func(f flight) int { return f.hour }}}, flights[:1], departures(flights, now)); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "hour,time\n0,2026-11-25T00:00:00Z\n" {
+		t.Errorf("the rows are %q, %v", text, err)
+	}
+}
+
+// TestServe leaves the whole system running, looks at its page, and stops it.
+func TestServe(t *testing.T) {
+	var people bytes.Buffer
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	looked := false
+	d := &demo{reports: 100, forever: true, ready: func(a *analyst) {
+		looked = true
+		var tasks wire.Tasks
+		if err := a.do(ctx, http.MethodGet, "/api/v1/tasks", nil, &tasks); err != nil || len(tasks.Tasks) != 5 {
+			t.Errorf("there are %d tasks, %v", len(tasks.Tasks), err)
+		}
+		for _, task := range tasks.Tasks {
+			if task.Results == 0 || task.Latest == nil || task.Latest.ReportCount == 0 {
+				t.Errorf("%s has no result", task.Name)
+			}
+		}
+		response, err := http.Get(a.address + "/")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer response.Body.Close()
+		if page, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(page), "<h1>Log in</h1>") {
+			t.Errorf("the page is %.200s, %v", page, err)
+		}
+		stop()
+	}}
+	if err := d.execute(ctx, &people, nil); err != nil {
+		t.Fatalf("%v; it said:\n%s", err, people.String())
+	}
+	if !looked || !strings.Contains(people.String(), "The analyst's page") || !strings.Contains(people.String(), "token") {
+		t.Errorf("it said:\n%s", people.String())
 	}
 }

@@ -62,10 +62,15 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 		Long: `Demo builds and starts a Leader and a Helper on this machine, creates five tasks,
 uploads flights to each with the reports of a cheating client among them,
 collects every task, and compares each result with the plain computation. It
-exits with status 1 if anything differs, and leaves nothing behind.`,
+exits with status 1 if anything differs, and leaves nothing behind.
+
+With --serve it starts a Collector too, uploads the flights as those of the last
+days, prints the address of the analyst's page and a token for it, and leaves
+everything running until Ctrl-C.`,
 		Example: `  go run ./cmd/demo
   go run ./cmd/demo --reports 20000
-  go run ./cmd/demo --csv flights.csv --reports 40000 --json`,
+  go run ./cmd/demo --csv flights.csv --reports 40000 --json
+  go run ./cmd/demo --serve`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -76,6 +81,9 @@ exits with status 1 if anything differs, and leaves nothing behind.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if c.Flags().Changed("reports") && d.reports < 1 {
 				return usageError{fmt.Errorf("--reports must be 1 or more, and not %d", d.reports)}
+			}
+			if d.forever && asJSON {
+				return usageError{errors.New("--serve has no results to print; leave --json out")}
 			}
 			if asJSON {
 				return d.execute(c.Context(), stderr, stdout)
@@ -88,6 +96,7 @@ exits with status 1 if anything differs, and leaves nothing behind.`,
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.Flags().IntVar(&d.reports, "reports", 0, fmt.Sprintf("how many flights to upload to each task, evenly spread over the data (default %d, or with --csv all of them)", defaultReports))
 	c.Flags().StringVar(&d.csv, "csv", "", "use the flights of this file, with the columns of examples/flights/flights.csv")
+	c.Flags().BoolVar(&d.forever, "serve", false, "leave everything running, with the analyst's page, until Ctrl-C")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one object at the end on standard output, and all else on standard error")
 	return c
 }
@@ -102,6 +111,9 @@ func (d *demo) execute(ctx context.Context, people, objects io.Writer) error {
 	outcomes, err := d.run(ctx)
 	if err != nil {
 		return err
+	}
+	if d.forever {
+		return nil
 	}
 	took := time.Since(d.started)
 	show(d.p, outcomes)

@@ -28,6 +28,9 @@ type demo struct {
 	p       *printer
 	csv     string // empty: the sample
 	reports int    // 0: the default, or all of csv
+	forever bool   // leave the system running, with the analyst's page
+	// ready, if not nil, is called when the page can be looked at.
+	ready func(*analyst)
 
 	started  time.Time
 	dir      string
@@ -58,6 +61,9 @@ func (d *demo) run(ctx context.Context) (outcomes []outcome, err error) {
 			err = closeErr
 		}
 	}()
+	if d.forever {
+		return nil, d.serve(ctx, flights)
+	}
 	tasks, err := d.createTasks(ctx, flights)
 	if err != nil {
 		return nil, err

@@ -23,18 +23,22 @@ type running struct {
 	task       processes.Task
 	clientTask client.Task
 	flights    []flight
+	times      []time.Time // of the flights; nil for now
 }
 
 // upload uploads the flights with the client command, while the cheating client
 // uploads its own, and returns what became of the latter's reports.
 func (d *demo) upload(ctx context.Context, r *running) ([]client.Outcome, error) {
 	path := filepath.Join(d.dir, r.name+".csv")
-	if err := writeRows(path, r.columns, r.flights[r.cheat.honest:]); err != nil {
+	if err := writeRows(path, r.columns, r.flights[r.cheat.honest:], r.times[min(r.cheat.honest, len(r.times)):]); err != nil {
 		return nil, err
 	}
 	args := []string{"upload", "--task", r.task.File, "--csv", path}
 	for _, c := range r.columns {
 		args = append(args, "--column", c.name)
+	}
+	if r.times != nil {
+		args = append(args, "--time-column", timeColumn)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -56,22 +60,31 @@ func (d *demo) upload(ctx context.Context, r *running) ([]client.Outcome, error)
 	return outcomes, err
 }
 
-// writeRows writes the columns of the flights as a CSV file.
-func writeRows(path string, columns []column, flights []flight) error {
+// timeColumn is the column of the flights' times.
+const timeColumn = "time"
+
+// writeRows writes the columns of the flights as a CSV file, with their times if there are any.
+func writeRows(path string, columns []column, flights []flight, times []time.Time) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	w := bufio.NewWriter(file)
-	cells := make([]string, len(columns))
+	cells := make([]string, len(columns), len(columns)+1)
 	for i, c := range columns {
 		cells[i] = c.name
 	}
+	if times != nil {
+		cells = append(cells, timeColumn)
+	}
 	fmt.Fprintln(w, strings.Join(cells, ","))
-	for _, f := range flights {
+	for k, f := range flights {
 		for i, c := range columns {
 			cells[i] = strconv.Itoa(c.value(f))
+		}
+		if times != nil {
+			cells[len(columns)] = times[k].Format(time.RFC3339)
 		}
 		fmt.Fprintln(w, strings.Join(cells, ","))
 	}
