@@ -38,9 +38,9 @@ func (c *commands) collect() *cobra.Command {
 		Use:   "collect --dir DIR --task FILE --token TOKEN (--last DURATION | --interval START/END | --next)",
 		Short: "Collect a result",
 		Long: `Asks the leader for the aggregate result of a batch, waits until it is ready, and
-shows it as a table with bars, as CSV (--csv) or as JSON (--json); --plot draws it
-into a file, too. The token is the one that leader task add printed; it may come from
---token-file or from the environment variable ` + tokenVariable + `, too.
+shows it as a table with bars, as CSV (--csv) or as JSON (--json); --plot draws
+it into a file, too. The token is the one that leader task add printed; it may
+come from --token-file or from the environment variable ` + tokenVariable + `, too.
 
 --last 24h collects the newest 24 hours that are complete; with --through-now
 also the time that is still going on, after which the aggregators refuse later

@@ -29,13 +29,14 @@ func (c *commands) serve() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve --dir DIR",
 		Short: "Run the collector as a service",
-		Long: `Keeps the directory's tasks, collects them on their schedules, and answers analysts
-at --listen until it is interrupted or terminated. It can be killed at any time: what
-was begun goes on at the next start, nothing is collected twice, and nothing is lost.
+		Long: `Keeps the directory's tasks, collects them on their schedules, and answers
+analysts at --listen, a page and an API, until it is interrupted or terminated.
+It can be killed at any time: what was begun goes on at the next start, nothing
+is collected twice, and nothing is lost.
 
 Analysts need tokens, which collector token new makes. Without --tls-cert and
---tls-key it speaks plain http: let it listen on this machine only, behind a proxy
-that speaks TLS.
+--tls-key it speaks plain http: let it listen on this machine only, behind a
+proxy that speaks TLS.
 
 It logs to standard error. The other commands work while it runs.`,
 		Example: "  collector serve --dir C --listen 127.0.0.1:9010",

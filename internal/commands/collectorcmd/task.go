@@ -74,7 +74,8 @@ func (c *commands) newTask() *cobra.Command {
 		Short: "Make a task",
 		Long: `Makes a task and writes its file, which is public: give it to the operators of
 both aggregators, who approve it, and to the clients. A task never changes. The
-directory keeps it, and collector serve collects it when --every says, by hand if it is left out.
+directory keeps it, and collector serve collects it when --every says, by hand
+if it is left out.
 
 VDAF says what is measured:
   count                              a flag: how many are set

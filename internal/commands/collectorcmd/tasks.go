@@ -23,7 +23,7 @@ import (
 func (c *commands) tasks() *cobra.Command {
 	return c.withDir(&cobra.Command{
 		Use: "tasks --dir DIR", Short: "List the tasks that the directory keeps",
-		Long:    "Lists the tasks that the directory keeps, with their schedules and what they wait for.",
+		Long:    "Lists the tasks that the directory keeps, with their schedules and what they\nwait for.",
 		Example: "  collector tasks --dir C", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return c.withClient(command, func(client *collectordir.Client) error {
@@ -144,8 +144,8 @@ func (c *commands) export() *cobra.Command {
 	var out string
 	command := &cobra.Command{
 		Use: "export --dir DIR", Short: "Write everything but secrets",
-		Long: `Writes everything but secrets as JSON lines: each task with its file, and then each of
-its collections with its result.`,
+		Long: `Writes everything but secrets as JSON lines: each task with its file, and then
+each of its collections with its result.`,
 		Example: "  collector export --dir C --out results.jsonl", Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return c.withClient(command, func(client *collectordir.Client) error {
@@ -211,7 +211,7 @@ func (c *commands) addTask() *cobra.Command {
 	var schedule scheduleFlags
 	command := &cobra.Command{
 		Use: "add --dir DIR FILE", Short: "Keep a task that was made before",
-		Long:    "Keeps a task in the directory, so that collector serve collects it. task new does so by itself.",
+		Long:    "Keeps a task in the directory, so that collector serve collects it. task new\ndoes so by itself.",
 		Example: "  collector task add --dir C delays.task --every hour", Args: cli.OneArgument("the task file"),
 		RunE: func(command *cobra.Command, args []string) error {
 			wanted, err := schedule.schedule()
@@ -240,9 +240,10 @@ func (c *commands) taskToken() *cobra.Command {
 	var f collectFlags
 	command := &cobra.Command{
 		Use: "token --dir DIR TASK --token-file FILE", Short: "Keep the leader's token for a task",
-		Long: `Keeps the token that the leader's operator gave for a task, which leader task add
-printed, so that collector serve can collect it. It is sealed in the database, and cannot be read again. It may
-come from --token-file, --token or the environment variable ` + tokenVariable + `. TASK is the task's ID or its name.`,
+		Long: `Keeps the token that the leader's operator gave for a task, which leader task
+add printed, so that collector serve can collect it. It is sealed in the
+database, and cannot be read again. It may come from --token-file, --token or
+the environment variable ` + tokenVariable + `. TASK is the task's ID or its name.`,
 		Example: "  collector task token --dir C delays --token-file token", Args: cli.OneArgument("the task's ID or name"),
 		RunE: func(command *cobra.Command, args []string) error {
 			token, err := f.readToken()
