@@ -49,13 +49,13 @@ var architecture = []archRow{
 	{name: "internal/commands", tests: "aggregator api dap internal/base64url store internal/commands/aggregatorcmd internal/commands/clientcmd internal/commands/collectorcmd internal/processes"},
 	{name: "internal/commands/aggregatorcmd", imports: "api dap internal/cli internal/operator internal/taskfile"},
 	{name: "internal/commands/clientcmd", imports: "client dap internal/cli internal/commands/explain internal/measure internal/taskfile"},
-	{name: "internal/commands/collectorcmd", imports: "collector collector/wire dap dp internal/base64url internal/cli internal/collectordir internal/commands/explain internal/plan internal/privatefile internal/taskfile internal/taskprivacy internal/timespan internal/vdafspec"},
+	{name: "internal/commands/collectorcmd", imports: "collector collector/chart collector/wire dap dp internal/bars internal/base64url internal/cli internal/collectordir internal/commands/explain internal/plan internal/privatefile internal/taskfile internal/taskprivacy internal/timespan internal/vdafspec"},
 	// The commands' own tests.
 	{name: "internal/commands/explain", imports: "dap internal/dapclient"},
 	// An aggregator's directory and its operator's service: where the engines meet their store and their API.
 	{name: "internal/operator", imports: "aggregator api dap dp store internal/base64url internal/daphttp internal/privatefile internal/secret internal/taskfile internal/taskprivacy internal/taskvdaf internal/timespan"},
 	// A Collector's directory: where its service meets its store and its HTTP. The server and the socket are those of the aggregators.
-	{name: "internal/collectordir", imports: "api collector/resultstore collector/service collector/web collector/wire dap internal/sealed internal/secret"},
+	{name: "internal/collectordir", imports: "api collector/page collector/resultstore collector/service collector/web collector/wire dap internal/sealed internal/secret"},
 	{name: "internal/measure", imports: "client internal/vdafspec"},
 
 	// Measurements of the whole system.
