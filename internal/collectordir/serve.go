@@ -22,6 +22,8 @@ type ServeOptions struct {
 	Listen string
 	// CertificateFile and KeyFile are PEM files; with neither the service speaks plain http.
 	CertificateFile, KeyFile string
+	// BehindTLS tells that browsers come through a proxy that speaks TLS: the pages' cookies are for https alone.
+	BehindTLS bool
 	// Log takes the log.
 	Log io.Writer
 	// Ready, if not nil, is called with the address once requests are answered.
@@ -40,7 +42,7 @@ func (d *Directory) Serve(ctx context.Context, options ServeOptions) error {
 }
 
 func (d *Directory) serve(ctx context.Context, l *local, logger *slog.Logger, options ServeOptions) error {
-	pages, err := page.New(l.service, l.service, page.Options{Log: logger, Secure: options.CertificateFile != ""})
+	pages, err := page.New(l.service, l.service, page.Options{Log: logger, Secure: options.CertificateFile != "" || options.BehindTLS})
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ is collected twice, and nothing is lost.
 
 Analysts need tokens, which collector token new makes. Without --tls-cert and
 --tls-key it speaks plain http: let it listen on this machine only, behind a
-proxy that speaks TLS.
+proxy that speaks TLS, and say --behind-tls.
 
 It logs to standard error. The other commands work while it runs.`,
 		Example: "  collector serve --dir C --listen 127.0.0.1:9010",
@@ -62,6 +62,7 @@ It logs to standard error. The other commands work while it runs.`,
 	flags.StringVar(&options.Listen, "listen", "127.0.0.1:9010", "where to answer analysts, HOST:PORT")
 	flags.StringVar(&options.CertificateFile, "tls-cert", "", "a PEM file with the server's certificate")
 	flags.StringVar(&options.KeyFile, "tls-key", "", "a PEM file with its key")
+	flags.BoolVar(&options.BehindTLS, "behind-tls", false, "browsers come through a proxy that speaks TLS: cookies are for https alone")
 	flags.BoolVar(&allowPlain, "allow-plain-http", false, "allow leaders with an http URL on other machines; only for tests in private networks")
 	return c.withDir(command)
 }
