@@ -336,13 +336,11 @@ func TestHelperContinuation(t *testing.T) {
 		_, err = w.helper.PollAggregationJob(ctx, w.id, job.ID, 0)
 		w.wantError("polling a past step", err, dap.ErrorTypeStepMismatch)
 
-		// The initial request does not rewind the job, and the answer to step 1 is none to it.
-		_, err = w.helper.CreateAggregationJob(ctx, w.id, l.encode(init))
-		w.wantError("the initial request again", err, dap.ErrorTypeStepMismatch)
-		status, err = w.helper.PollAggregationJob(ctx, w.id, job.ID, 1)
+		// The initial request does not rewind the job.
+		status, err = w.helper.CreateAggregationJob(ctx, w.id, l.encode(init))
 		w.ok(err)
-		if !bytes.Equal(status.Body, first.Body) {
-			t.Error("the initial request has changed the answer to step 1")
+		if status.ID != job.ID || status.Step != 1 || !bytes.Equal(status.Body, first.Body) {
+			t.Errorf("the initial request again gives step %d", status.Step)
 		}
 		if got := l.outcomes(first.Body); len(got) != 3 || w.helperCount() != 3 {
 			t.Errorf("responses %v, %d counted, want 3", got, w.helperCount())

@@ -12,7 +12,7 @@ import (
 
 // CreateAggregationJob handles an encoded AggregationJobInitReq (DAP Section
 // 4.5.3.2). The same request again, also while it is computed, gives the same
-// job and the same answer; once the job is at a later step it is stepMismatch. Its errors are a *dap.Error, ErrBusy and those of the store.
+// job in its current state. Its errors are a *dap.Error, ErrBusy and those of the store.
 func (h *Helper) CreateAggregationJob(ctx context.Context, id dap.TaskID, body []byte) (AggregationStatus, error) {
 	t, err := h.task(ctx, id)
 	if err != nil {
@@ -32,7 +32,7 @@ func (h *Helper) CreateAggregationJob(ctx context.Context, id dap.TaskID, body [
 	defer unlock()
 	job, err := h.store.HelperJob(ctx, id, jobID)
 	if err == nil {
-		return h.createdBefore(job)
+		return h.statusOf(job), refusal(job)
 	}
 	if !errors.Is(err, ErrNotFound) {
 		return AggregationStatus{}, err
@@ -55,18 +55,6 @@ func (h *Helper) CreateAggregationJob(ctx context.Context, id dap.TaskID, body [
 	}
 	// The Leader may give up waiting; what it asks for again is then there.
 	return h.computeInit(context.WithoutCancel(ctx), t, job, init)
-}
-
-// createdBefore answers the first request of a job that is there already. What a later step was answered with is
-// no answer to it: the Leader would take it for that of step 0, and reject its reports.
-func (h *Helper) createdBefore(job HelperJob) (AggregationStatus, error) {
-	if err := refusal(job); err != nil {
-		return AggregationStatus{}, err
-	}
-	if job.Step > 0 {
-		return AggregationStatus{}, peerError(job.Task, dap.ErrorTypeStepMismatch, "the aggregation job is at step %d, not at step 0", job.Step)
-	}
-	return h.statusOf(job), nil
 }
 
 // initRequest is an AggregationJobInitReq that has passed the checks of the job as a whole.

@@ -121,7 +121,7 @@ func (e *fakeEngine) Progress(_ context.Context, task dap.TaskID, from dap.Time)
 		MinBatchSize: 10, Aggregated: aggregator.Coarse{AtLeast: 20, FewerThan: 30},
 		Ready:   &aggregator.ReadyInterval{Interval: dap.Interval{Start: 5, Duration: 2}, FreeFrom: 3},
 		Buckets: []aggregator.BucketProgress{{Time: 6, Aggregated: aggregator.Coarse{AtLeast: 10, FewerThan: 20}}},
-	}, nil
+	}, e.err
 }
 
 func (e *fakeEngine) DeleteCollectionJob(_ context.Context, task dap.TaskID, job dap.CollectionJobID) error {

@@ -36,10 +36,6 @@ var routes = []route{
 		call: "PollCollectionJob(" + testTask.String() + ", " + testColl.String(), mediaType: dap.MediaTypeCollectionJobResp, body: "collection-body"},
 	{name: "delete collection job", role: dap.RoleLeader, method: "DELETE", path: tasks(testTask.String(), "collection_jobs", testColl.String()),
 		call: "DeleteCollectionJob(" + testTask.String() + ", " + testColl.String()},
-	{name: "progress", role: dap.RoleLeader, method: "GET", path: tasks(testTask.String(), "progress?from=4"),
-		call: "Progress(" + testTask.String() + ", 4", mediaType: daphttp.ProgressMediaType,
-		body: `{"min_batch_size":10,"waiting":{"at_least":0,"fewer_than":0},"aggregated":{"at_least":20,"fewer_than":30},"collected":{"at_least":0,"fewer_than":0},` +
-			`"next":{"start":5,"end":7,"free_from":3},"buckets":[{"time":6,"waiting":{"at_least":0,"fewer_than":0},"aggregated":{"at_least":10,"fewer_than":20}}]}`},
 	{name: "create aggregation job", role: dap.RoleHelper, method: "POST", path: tasks(testTask.String(), "aggregation_jobs"), sends: dap.MediaTypeAggregationJobInitReq,
 		call: "CreateAggregationJob(" + testTask.String(), mediaType: dap.MediaTypeAggregationJobResp, body: "aggregation-body",
 		location: tasks(testTask.String(), "aggregation_jobs", testJob.String())},
@@ -56,6 +52,10 @@ var routes = []route{
 		call: "PollAggregateShare(" + testTask.String() + ", " + testShare.String(), mediaType: dap.MediaTypeAggregateShare, body: "share-body"},
 	{name: "delete aggregate share", role: dap.RoleHelper, method: "DELETE", path: tasks(testTask.String(), "aggregate_shares", testShare.String()),
 		call: "DeleteAggregateShare(" + testTask.String() + ", " + testShare.String()},
+	{name: "progress", role: dap.RoleLeader, method: "GET", path: tasks(testTask.String(), "progress?from=4"),
+		call: "Progress(" + testTask.String() + ", 4", mediaType: daphttp.ProgressMediaType,
+		body: `{"min_batch_size":10,"waiting":{"at_least":0,"fewer_than":0},"aggregated":{"at_least":20,"fewer_than":30},"collected":{"at_least":0,"fewer_than":0},` +
+			`"next":{"start":5,"end":7,"free_from":3},"buckets":[{"time":6,"waiting":{"at_least":0,"fewer_than":0},"aggregated":{"at_least":10,"fewer_than":20}}]}`},
 }
 
 // request returns the route's body and headers.
@@ -110,7 +110,7 @@ func wantHeaders(t *testing.T, got answer, want map[string]string) {
 
 func TestNotReady(t *testing.T) {
 	for _, r := range routes {
-		if r.mediaType == "" {
+		if r.mediaType == "" || r.mediaType == daphttp.ProgressMediaType { // progress is computed at once
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {
