@@ -57,7 +57,7 @@ func everyCrash(t *testing.T, draft func(*service.Draft), fault func() func(stri
 		crashed := 0
 		for _, after := range []bool{false, true} {
 			bubble(t, 10, draft, func(w *world) {
-				w.leader.fault = fault()
+				w.leader.set(func(f *fakeLeader) { f.fault = fault() })
 				crashed += play(w, commits, after)
 				w.check(true)
 				settled(w)
@@ -109,8 +109,8 @@ func batchesComplete(w *world) {
 	if n := uint64(len(w.results())); n != want/10 {
 		w.t.Errorf("%d of %d batches", n, want/10)
 	}
-	if len(w.leader.jobs) != 0 {
-		w.t.Errorf("%d jobs are left at the Leader", len(w.leader.jobs))
+	if _, left := w.leader.jobCounts(); left != 0 {
+		w.t.Errorf("%d jobs are left at the Leader", left)
 	}
 }
 
@@ -152,11 +152,9 @@ func TestFaults(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", name, seed), func(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 1))
 				bubble(t, 10, c.draft, func(w *world) {
-					w.leader.fault = losing(random, 0.15)
+					w.leader.set(func(f *fakeLeader) { f.fault = losing(random, 0.15) })
 					play(w, random.IntN(8), random.IntN(2) == 0)
-					w.leader.mu.Lock()
-					w.leader.fault = nil
-					w.leader.mu.Unlock()
+					w.leader.set(func(f *fakeLeader) { f.fault = nil })
 					w.at(1, 12, 0)
 					w.check(true)
 					c.settled(w)

@@ -54,6 +54,20 @@ func newFakeLeader(min uint64) *fakeLeader {
 	return &fakeLeader{min: min, precision: time.Minute, reports: map[time.Time]uint64{}, jobs: map[string]*fakeJob{}}
 }
 
+// set changes how the Leader behaves, also while it is asked.
+func (f *fakeLeader) set(change func(f *fakeLeader)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+// jobCounts are how many jobs were deleted, and how many are left.
+func (f *fakeLeader) jobCounts() (deleted, left int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.deleted, len(f.jobs)
+}
+
 // report adds reports of the present time.
 func (f *fakeLeader) report(n uint64) { f.reportAt(time.Now(), n) }
 

@@ -33,7 +33,7 @@ func TestEachHour(t *testing.T) {
 				t.Errorf("hour %d was collected at %v", hour, r.CollectedAt)
 			}
 		}
-		if w.leader.deleted != 0 {
+		if deleted, _ := w.leader.jobCounts(); deleted != 0 {
 			t.Error("the job of an interval was deleted")
 		}
 	})
@@ -107,8 +107,9 @@ func TestNextBatches(t *testing.T) {
 				}
 				w.at(1, 1, 5)
 				w.check(true)
-				if n := len(w.results()); n != want || w.leader.deleted != want || len(w.leader.jobs) != 0 {
-					t.Errorf("%d results, %d jobs deleted, %d left", n, w.leader.deleted, len(w.leader.jobs))
+				deleted, left := w.leader.jobCounts()
+				if n := len(w.results()); n != want || deleted != want || left != 0 {
+					t.Errorf("%d results, %d jobs deleted, %d left", n, deleted, left)
 				}
 			})
 		})
@@ -120,7 +121,7 @@ func TestSilentLeader(t *testing.T) {
 	for name, refuses := range map[string]bool{"refuses": true, "waits": false} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 10, nil, func(w *world) {
-				w.leader.silent, w.leader.refuses = true, refuses
+				w.leader.set(func(f *fakeLeader) { f.silent, f.refuses = true, refuses })
 				for hour, n := range []uint64{15, 4, 4, 8} {
 					w.at(1, hour, 30)
 					w.leader.report(n)
@@ -153,9 +154,9 @@ func TestCollectedElsewhere(t *testing.T) {
 	bubble(t, 10, nil, func(w *world) {
 		w.at(1, 0, 30)
 		w.leader.report(20)
-		w.leader.mu.Lock()
-		w.leader.collected = append(w.leader.collected, service.Span{Start: clock(1, 0, 0), End: clock(1, 0, 40)})
-		w.leader.mu.Unlock()
+		w.leader.set(func(f *fakeLeader) {
+			f.collected = append(f.collected, service.Span{Start: clock(1, 0, 0), End: clock(1, 0, 40)})
+		})
 		w.at(1, 0, 50)
 		w.leader.report(11)
 		w.at(1, 1, 5)
@@ -164,13 +165,15 @@ func TestCollectedElsewhere(t *testing.T) {
 			t.Errorf("got %+v", r)
 		}
 		// And one that the Leader has not told of.
-		w.leader.fault = func(request string) loss {
-			if request == "create" {
-				w.leader.collected = append(w.leader.collected, service.Span{Start: clock(1, 1, 20), End: clock(1, 1, 40)})
-				w.leader.fault = nil
+		w.leader.set(func(f *fakeLeader) {
+			f.fault = func(request string) loss {
+				if request == "create" {
+					f.collected = append(f.collected, service.Span{Start: clock(1, 1, 20), End: clock(1, 1, 40)})
+					f.fault = nil
+				}
+				return nothingLost
 			}
-			return nothingLost
-		}
+		})
 		w.at(1, 1, 30)
 		w.leader.report(20)
 		w.at(1, 1, 55)
