@@ -215,10 +215,8 @@ func (e *ending) collectBucket(t dap.Time) (short bool) {
 	if slices.ContainsFunc(e.model.all, covered) {
 		return false
 	}
-	interval := dap.Interval{Start: t, Duration: 1}
-	if e.attempts[t]%2 == 0 {
-		interval = e.closedAround(t)
-	}
+	intervals := e.intervalsOf(t)
+	interval := intervals[e.attempts[t]%len(intervals)]
 	e.attempts[t]++
 	all, inJobs := e.weigh(func(s *store.ReportStanding) bool { return interval.Contains(s.Time) })
 	if inJobs == 0 && all < uint64(e.MinBatch) && !e.open(t) {
@@ -232,6 +230,19 @@ func (e *ending) collectBucket(t dap.Time) (short bool) {
 	}
 	e.create(e.newJob(-1, interval, e.paramAt(t)))
 	return false
+}
+
+// intervalsOf are the intervals with which to try to collect a bucket: what is closed around it, the
+// bucket alone, and then those of the Collector's deleted jobs. The Helper may have given its share for one of these, whose
+// batch can be collected no other way; what is closed may be more by now, since another job has asked for more.
+func (e *ending) intervalsOf(t dap.Time) []dap.Interval {
+	intervals := []dap.Interval{e.closedAround(t), {Start: t, Duration: 1}}
+	for _, j := range e.model.all {
+		if j.number >= 0 && j.deleted && j.interval.Contains(t) && !slices.Contains(intervals, j.interval) {
+			intervals = append(intervals, j.interval)
+		}
+	}
+	return intervals
 }
 
 func (e *ending) eager() bool { return !e.AggParam }
