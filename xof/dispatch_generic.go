@@ -2,16 +2,28 @@
 
 package xof
 
-const hasAVX512 = false
+const (
+	hasAVX512 = false
+	hasAVX2   = false
+	hasBMI2   = false
+)
 
-func hasFourWay() bool { return false }
+// Nothing calls these.
 
-// Without hasAVX512 nothing calls these.
-
-func sponge1AVX512(*[25]uint64, *[keccakRounds]uint64, *[1]*byte, uint64, uint64) {
-	panic("xof: no assembly in this build")
+func sponge1AVX512(*[stateWords]uint64, *[keccakRounds]uint64, *[1]*byte, uint64, uint64) {
+	panic(noAssembly)
 }
 
-func sponge4AVX512(*[100]uint64, *[keccakRounds]uint64, *[4]*byte, uint64, uint64) {
-	panic("xof: no assembly in this build")
+func sponge1BMI2(*[stateWords]uint64, *[keccakRounds]uint64, *[1]*byte, uint64, uint64) {
+	panic(noAssembly)
 }
+
+func sponge4AVX512(*[4 * stateWords]uint64, *[keccakRounds]uint64, *[4]*byte, uint64, uint64) {
+	panic(noAssembly)
+}
+
+func sponge4AVX2(*[4 * stateWords]uint64, *[keccakRounds]uint64, *[4]*byte, uint64, uint64) {
+	panic(noAssembly)
+}
+
+const noAssembly = "xof: no assembly in this build"

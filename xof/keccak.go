@@ -29,8 +29,8 @@ func deriveRoundConstants() (constants [keccakRounds]uint64) {
 
 // permute applies Keccak-p[1600, 12] to the state, whose lane (x, y) is at the
 // index x + 5*y.
-func permute(a *[25]uint64) {
-	var e [25]uint64
+func permute(a *[stateWords]uint64) {
+	var e [stateWords]uint64
 	for i := 0; i < keccakRounds; i += 2 {
 		keccakRound(&e, a, roundConstants[i])
 		keccakRound(a, &e, roundConstants[i+1])
@@ -41,7 +41,7 @@ func permute(a *[25]uint64) {
 // columns' parities c and their effect d are the step theta; each group of
 // five rotations gathers one row of the result of rho and pi, and the five
 // lines after it are chi.
-func keccakRound(e, a *[25]uint64, constant uint64) {
+func keccakRound(e, a *[stateWords]uint64, constant uint64) {
 	c0 := a[0] ^ a[5] ^ a[10] ^ a[15] ^ a[20]
 	c1 := a[1] ^ a[6] ^ a[11] ^ a[16] ^ a[21]
 	c2 := a[2] ^ a[7] ^ a[12] ^ a[17] ^ a[22]

@@ -3,6 +3,8 @@ package xof
 import "encoding/binary"
 
 const (
+	// stateWords is the number of words of 64 bits that a state has.
+	stateWords = 25
 	// rate is the number of bytes that TurboSHAKE128 absorbs or gives out for
 	// each permutation (RFC 9861 Section 2.2).
 	rate      = 168
@@ -20,7 +22,7 @@ const (
 
 // sponge is one TurboSHAKE128, whole blocks at a time.
 type sponge struct {
-	state [25]uint64
+	state [stateWords]uint64
 }
 
 // mix adds a block of rate bytes to the state and does not permute.
@@ -39,6 +41,8 @@ func (s *sponge) absorb(blocks []byte) {
 	case n == 0:
 	case hasAVX512:
 		sponge1AVX512(&s.state, &roundConstants, &[1]*byte{&blocks[0]}, uint64(n), absorbing)
+	case hasBMI2:
+		sponge1BMI2(&s.state, &roundConstants, &[1]*byte{&blocks[0]}, uint64(n), absorbing)
 	default:
 		s.absorbGeneric(blocks[:n*rate])
 	}
@@ -59,6 +63,8 @@ func (s *sponge) squeeze(blocks []byte) {
 	case n == 0:
 	case hasAVX512:
 		sponge1AVX512(&s.state, &roundConstants, &[1]*byte{&blocks[0]}, uint64(n), squeezing)
+	case hasBMI2:
+		sponge1BMI2(&s.state, &roundConstants, &[1]*byte{&blocks[0]}, uint64(n), squeezing)
 	default:
 		s.squeezeGeneric(blocks[:n*rate])
 	}

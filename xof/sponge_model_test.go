@@ -44,18 +44,47 @@ func TestSpongesAgainstModel(t *testing.T) {
 				}
 			}
 		}
-		for k := range ones {
-			got := slices.Clone(data[k])
-			if squeeze {
-				ones[k].squeeze(got[:blocks*rate])
-			} else {
-				ones[k].absorb(got[:blocks*rate])
-			}
-			if ones[k] != models[k] || !bytes.Equal(got, want[k]) {
-				r.Fatalf("alone, lane %d: not what the model gives", k)
+		for _, run := range singleWays() {
+			for k, one := range ones {
+				got := slices.Clone(data[k])
+				run(&one, got[:blocks*rate], squeeze)
+				if one != models[k] || !bytes.Equal(got, want[k]) {
+					r.Fatalf("alone, lane %d: not what the model gives", k)
+				}
 			}
 		}
 	})
+}
+
+// singleWays returns the ways to absorb or to squeeze with one state: what the machine does by itself, and
+// each routine that it can run.
+func singleWays() []func(s *sponge, blocks []byte, squeeze bool) {
+	ways := []func(s *sponge, blocks []byte, squeeze bool){func(s *sponge, blocks []byte, squeeze bool) {
+		if squeeze {
+			s.squeeze(blocks)
+		} else {
+			s.absorb(blocks)
+		}
+	}}
+	type routine func(*[stateWords]uint64, *[keccakRounds]uint64, *[1]*byte, uint64, uint64)
+	for _, has := range []struct {
+		it  bool
+		run routine
+	}{{hasAVX512, sponge1AVX512}, {hasBMI2, sponge1BMI2}} {
+		if !has.it {
+			continue
+		}
+		ways = append(ways, func(s *sponge, blocks []byte, squeeze bool) {
+			n, what := len(blocks)/rate, uint64(absorbing)
+			if squeeze {
+				what = squeezing
+			}
+			if n > 0 {
+				has.run(&s.state, &roundConstants, &[1]*byte{&blocks[0]}, uint64(n), what)
+			}
+		})
+	}
+	return ways
 }
 
 // runSponge4 runs four states side by side, and returns the blocks and the states.
@@ -63,10 +92,8 @@ func runSponge4(way permutation, states [4]sponge, blocks [4][]byte, n int, sque
 	var s sponge4
 	s.reset(way)
 	s.single = states
-	if s.words != nil {
-		for i := range s.words {
-			s.words[i] = states[i%4].state[i/4]
-		}
+	for i := range s.words {
+		s.words[i] = states[i%4].state[i/4]
 	}
 	if squeeze {
 		s.squeeze(blocks, n)
@@ -76,7 +103,7 @@ func runSponge4(way permutation, states [4]sponge, blocks [4][]byte, n int, sque
 	var after [4][25]uint64
 	for i := range 4 * 25 {
 		after[i%4][i/4] = s.single[i%4].state[i/4]
-		if s.words != nil {
+		if s.permutation != oneByOne {
 			after[i%4][i/4] = s.words[i]
 		}
 	}

@@ -15,3 +15,15 @@ func sponge1AVX512(state *[25]uint64, constants *[12]uint64, blocks *[1]*byte, n
 //
 //go:noescape
 func sponge4AVX512(state *[100]uint64, constants *[12]uint64, blocks *[4]*byte, n uint64, squeeze uint64)
+
+// sponge4AVX2 absorbs n > 0 blocks from each of the addresses in blocks, or, if
+// squeeze is 1, fills so many there.
+//
+//go:noescape
+func sponge4AVX2(state *[100]uint64, constants *[12]uint64, blocks *[4]*byte, n uint64, squeeze uint64)
+
+// sponge1BMI2 absorbs n > 0 blocks from each of the addresses in blocks, or, if
+// squeeze is 1, fills so many there.
+//
+//go:noescape
+func sponge1BMI2(state *[25]uint64, constants *[12]uint64, blocks *[1]*byte, n uint64, squeeze uint64)
