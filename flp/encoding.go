@@ -12,19 +12,9 @@ import (
 // setBits sets dst[i] to the field element bit[i], each of which is 0 or 1. The
 // bits are secret.
 func setBits[E field.Elem](f field.Field[E], dst []E, bit []byte) {
-	const block = 64
-	var encoded [block * 16]byte
-	size := f.EncodedSize()
-	for len(dst) > 0 {
-		n := min(block, len(dst))
-		clear(encoded[:n*size])
-		for i, b := range bit[:n] {
-			encoded[i*size] = b
-		}
-		if err := f.DecodeVec(dst[:n], encoded[:n*size]); err != nil {
-			panic(err) // 0 and 1 are elements of every field
-		}
-		dst, bit = dst[n:], bit[n:]
+	dst = dst[:len(bit)]
+	for i, b := range bit {
+		dst[i] = f.FromUint64(uint64(b))
 	}
 }
 

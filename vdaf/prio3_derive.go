@@ -95,3 +95,28 @@ func (p *Prio3[E]) expandProveRands(w *prio3Workspace[E], seed []byte) {
 	w.stream.start(1, sameLanes(seed), w.tags.of(usageProveRandomness), &w.binders)
 	readVec(&w.stream, p.field, &[laneCount][]E{w.proveRands})
 }
+
+// togetherMost is up to how many bytes what a client expands from its seeds is expanded side by
+// side. Where one of them is much longer than the others it is faster by itself.
+const togetherMost = 2 << 10
+
+// expandTogether expands what a client needs from its seeds for one helper, if that is little: the helper's measurement share into
+// w.blocks[0], the prover randomness into w.proveRands, and the helper's share of the proofs into w.proofs[0]. It
+// tells whether it did.
+func (p *Prio3[E]) expandTogether(w *prio3Workspace[E], helper int, shareSeed, proveSeed []byte) bool {
+	if p.sizes.meas > togetherMost || p.flp.MeasLen() > p.blockLen() || p.flp.ProofLen()*p.proofs*p.sizes.element > togetherMost {
+		return false
+	}
+	w.binder(0, byte(helper))
+	w.binder(1, byte(p.proofs))
+	w.binder(2, byte(p.proofs), byte(helper))
+	if !w.stream.startShort(3, &[laneCount]xof.Message{
+		{Seed: shareSeed, DST: w.tags.of(usageMeasShare), Binder: w.binders[0]},
+		{Seed: proveSeed, DST: w.tags.of(usageProveRandomness), Binder: w.binders[1]},
+		{Seed: shareSeed, DST: w.tags.of(usageProofShare), Binder: w.binders[2]},
+	}) {
+		return false
+	}
+	readVec(&w.stream, p.field, &[laneCount][]E{w.blocks[0][:p.flp.MeasLen()], w.proveRands, w.proofs[0]})
+	return true
+}

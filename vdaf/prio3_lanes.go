@@ -34,6 +34,17 @@ func (s *laneStreams) start(n int, seeds *[laneCount][]byte, dst []byte, binders
 	}
 }
 
+// startShort starts n > 1 streams of short messages, whose domain separation tags may differ, and tells whether
+// they are short enough.
+func (s *laneStreams) startShort(n int, messages *[laneCount]xof.Message) bool {
+	s.n = n
+	filled := *messages
+	for k := n; k < laneCount; k++ {
+		filled[k] = filled[0]
+	}
+	return s.four.ResetShort(&filled)
+}
+
 // absorb continues the binders with bytes.
 func (s *laneStreams) absorb(b *[laneCount][]byte) {
 	if s.n == 1 {

@@ -45,6 +45,7 @@ func (p *Prio3[E]) shardIn(w *prio3Workspace[E], ctx []byte, meas []E, nonce, ra
 	w.reserveSharding(p, min(p.shares-1, laneCount))
 	w.tags.set(p.id, ctx)
 	s := newSharding(p, w, meas, nonce, rand)
+	s.expanded = p.shares == 2 && p.expandTogether(w, 1, s.shareSeed(1), s.proveSeed())
 	for first := 1; first < p.shares; first += laneCount {
 		s.shareMeasurement(first, min(laneCount, p.shares-first))
 	}
@@ -65,6 +66,7 @@ type sharding[E field.Elem] struct {
 	nonces      [laneCount][]byte // the same in each lane
 	publicShare []byte
 	inputShares [][]byte // the Leader's is encoded as far as it is known
+	expanded    bool     // the seeds are expanded already, for the one helper
 }
 
 // newSharding allocates the shares, those of all the helpers together.
@@ -109,7 +111,9 @@ func (s *sharding[E]) helpers(first, n int) (aggIDs [laneCount]int, seeds [laneC
 func (s *sharding[E]) shareMeasurement(first, n int) {
 	p, w := s.p, s.w
 	aggIDs, seeds := s.helpers(first, n)
-	p.startMeasShares(w, n, &aggIDs, &seeds)
+	if !s.expanded {
+		p.startMeasShares(w, n, &aggIDs, &seeds)
+	}
 	last, lanes := first+n == p.shares, n
 	if last && n < laneCount {
 		aggIDs[n] = 0
@@ -121,7 +125,9 @@ func (s *sharding[E]) shareMeasurement(first, n int) {
 	for offset := 0; offset < len(s.meas); {
 		length := min(p.blockLen(), len(s.meas)-offset)
 		blocks := lanesFrom(&w.blocks, n, 0, length)
-		readVec(&w.stream, p.field, &blocks)
+		if !s.expanded {
+			readVec(&w.stream, p.field, &blocks)
+		}
 		leader := s.subtract(first == 1, offset, blocks[:n])
 		if p.hasJointRand() {
 			if lanes > n {
@@ -188,7 +194,9 @@ func (s *sharding[E]) prove() {
 		p.jointRandSeeds(w, 1)
 		p.expandJointRands(w, 1)
 	}
-	p.expandProveRands(w, s.proveSeed())
+	if !s.expanded {
+		p.expandProveRands(w, s.proveSeed())
+	}
 	for i := range p.proofs {
 		p.flp.Prove(w.flp,
 			part(w.proof, i, p.flp.ProofLen()), s.meas,
@@ -200,7 +208,9 @@ func (s *sharding[E]) prove() {
 // shareProofs subtracts the shares of the proofs of the n helpers from first.
 func (s *sharding[E]) shareProofs(first, n int) {
 	aggIDs, seeds := s.helpers(first, n)
-	s.p.helperProofsShares(s.w, n, &aggIDs, &seeds)
+	if !s.expanded {
+		s.p.helperProofsShares(s.w, n, &aggIDs, &seeds)
+	}
 	for k := range n {
 		s.p.field.SubVec(s.w.proof, s.w.proof, s.w.proofs[k])
 	}
