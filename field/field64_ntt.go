@@ -78,6 +78,40 @@ func (field64) LagrangeCoefficients(dst []Elem64, x Elem64) {
 	}
 }
 
-func (f field64) DoubleEvaluations(dst, p []Elem64) { doubleEvaluations(f, dst, p) }
+// DoubleEvaluations is OddEvaluations of one column, between the values that are given.
+func (field64) DoubleEvaluations(dst, p []Elem64) {
+	n := len(p)
+	mustMatch("DoubleEvaluations", len(dst), 2*n)
+	k := log2(n)
+	odd := dst[n:]
+	copy(odd, p)
+	invButterflies64(odd, k)
+	for i, w := range roots64.cosetFactors(k, mul64) {
+		odd[i] = mul64(odd[i], w)
+	}
+	butterflies64(odd, k)
+	interleave(dst, p)
+}
+
+// invButterflies64 turns evaluations at the 2^k-th roots of unity in natural order into
+// 2^k times the coefficients, in bit-reversed order, in place.
+func invButterflies64(v []Elem64, k int) {
+	for level := k; level >= 2; level-- {
+		half := 1 << (level - 1)
+		w := roots64.powers(level)[half+1 : 2*half+1] // w[half-1-i] is the inverse of the i-th power
+		for start := 0; start < len(v); start += 2 * half {
+			low, high := v[start:start+half], v[start+half:start+2*half]
+			low, high = low[:len(w)], high[:len(w)]
+			for i := range w {
+				x, y := low[i], high[i]
+				low[i], high[i] = add64(x, y), mul64(sub64(x, y), w[len(w)-1-i])
+			}
+		}
+	}
+	for i := 0; i+1 < len(v); i += 2 { // the last level, whose factor is 1
+		x, y := v[i], v[i+1]
+		v[i], v[i+1] = add64(x, y), sub64(x, y)
+	}
+}
 
 func (f field64) ExtendToPowerOf2(dst []Elem64, m int) { extendToPowerOf2(f, roots64, dst, m) }

@@ -139,6 +139,16 @@ func (field64) EvalPolyVec(dst []Elem64, p []Elem64, a []Elem64) {
 	}
 	a = a[:len(dst)]
 	degree := len(p) - 1
+	if degree >= 1 && p[degree] == 1 { // the coefficients are public
+		for i, x := range a {
+			y := add64(x, p[degree-1])
+			for k := degree - 2; k >= 0; k-- {
+				y = add64(mul64(y, x), p[k])
+			}
+			dst[i] = y
+		}
+		return
+	}
 	for i, x := range a {
 		y := p[degree]
 		for k := degree - 1; k >= 0; k-- {

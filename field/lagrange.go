@@ -32,8 +32,14 @@ func doubleEvaluations[E Elem](f Field[E], dst, p []E) {
 	odd := dst[n:]
 	f.InvNTT(odd, p)
 	f.NTT(odd, odd, true)
-	for i := range n {
-		dst[2*i] = p[i]
+	interleave(dst, p)
+}
+
+// interleave moves the second half of dst to the odd places, and puts the even ones between.
+func interleave[E Elem](dst, even []E) {
+	odd := dst[len(even):]
+	for i, e := range even {
+		dst[2*i] = e
 		dst[2*i+1] = odd[i] // 2*i+1 < n+i while i < n-1, and they are the same at the end
 	}
 }

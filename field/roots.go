@@ -30,6 +30,7 @@ type roots[E Elem] struct {
 
 	powersTable [maxCachedLog2 + 1]lazy[[]E]
 	extendTable [maxCachedLog2 + 1]lazy[*extension[E]]
+	cosetTable  [maxCachedLog2 + 1]lazy[[]E]
 }
 
 // lazy is a value that is computed when it is first asked for.
@@ -79,6 +80,27 @@ func (r *roots[E]) powers(k int) []E {
 	}
 	return r.powersTable[k].get(compute)
 }
+
+// cosetFactors returns what the coefficients of a polynomial, in bit-reversed order and n = 2^k times as large
+// as they are, are multiplied by, so that its evaluations at the n-th roots of unity become those at the
+// odd powers of the 2n-th root s: s^j/n for the coefficient of degree j.
+func (r *roots[E]) cosetFactors(k int, mul func(a, b E) E) []E {
+	compute := func() []E {
+		v := make([]E, 1<<k)
+		shift := r.powers(k + 1)
+		for i := range v {
+			v[i] = mul(shift[reversed(i, k)], r.inv[k])
+		}
+		return v
+	}
+	if k > maxCachedLog2 {
+		return compute()
+	}
+	return r.cosetTable[k].get(compute)
+}
+
+// reversed returns the k lowest bits of i in reverse order.
+func reversed(i, k int) int { return int(bits.Reverse64(uint64(i)) >> (64 - k)) }
 
 // log2 returns the binary logarithm of n, the order of a root of unity. It
 // panics if n is not a power of two or if there is no such root.

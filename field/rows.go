@@ -1,7 +1,5 @@
 package field
 
-import "math/bits"
-
 // rowKernels are the operations on rows of a matrix that OddEvaluations is made of.
 type rowKernels[E Elem] struct {
 	// scale sets a[i] = w * a[i].
@@ -14,8 +12,7 @@ type rowKernels[E Elem] struct {
 
 // oddEvaluations implements Field.OddEvaluations: from evaluations in natural
 // order to coefficients in bit-reversed order, to evaluations in natural order
-// again, so that nothing has to be permuted. Between the two the coefficient of
-// degree j is multiplied by s^j/n, with s the 2n-th root of unity.
+// again, so that nothing has to be permuted, with the coset's factors between the two.
 func oddEvaluations[E Elem](table *roots[E], kernels rowKernels[E], mul func(a, b E) E, rows []E, n int) {
 	k := log2(n)
 	columns := len(rows) / n
@@ -30,13 +27,8 @@ func oddEvaluations[E Elem](table *roots[E], kernels rowKernels[E], mul func(a, 
 			}
 		}
 	}
-	shift := table.powers(k + 1)
-	for i := range n {
-		j := 0
-		if k > 0 {
-			j = int(bits.Reverse64(uint64(i)) >> (64 - k))
-		}
-		kernels.scale(row(i), mul(shift[j], table.inv[k]))
+	for i, w := range table.cosetFactors(k, mul) {
+		kernels.scale(row(i), w)
 	}
 	for level := 1; level <= k; level++ {
 		half := 1 << (level - 1)

@@ -69,15 +69,22 @@ type sharding[E field.Elem] struct {
 	expanded    bool     // the seeds are expanded already, for the one helper
 }
 
-// newSharding allocates the shares, those of all the helpers together.
+// newSharding allocates the shares, all in one piece of memory.
 func newSharding[E field.Elem](p *Prio3[E], w *prio3Workspace[E], meas []E, nonce, rand []byte) *sharding[E] {
-	s := &sharding[E]{p: p, w: w, meas: meas, rand: rand, nonces: *sameLanes(nonce), publicShare: make([]byte, p.sizes.publicShare)}
+	s := &sharding[E]{p: p, w: w, meas: meas, rand: rand, nonces: *sameLanes(nonce)}
+	helpers := (p.shares - 1) * p.sizes.helperShare
+	memory := make([]byte, p.sizes.publicShare+p.sizes.leaderShare+helpers)
+	take := func(n int) []byte {
+		taken := memory[:n:n]
+		memory = memory[n:]
+		return taken
+	}
+	s.publicShare = take(p.sizes.publicShare)
 	s.inputShares = make([][]byte, p.shares)
-	s.inputShares[0] = make([]byte, p.sizes.leaderShare)
-	// A helper's input share is its seeds, as they are in the randomness.
-	helpers := append(make([]byte, 0, len(rand)), rand[:(p.shares-1)*p.sizes.helperShare]...)
+	s.inputShares[0] = take(p.sizes.leaderShare)
+	copy(memory, rand[:helpers]) // a helper's input share is its seeds, as they are in the randomness
 	for j := 1; j < p.shares; j++ {
-		s.inputShares[j] = part(helpers, j-1, p.sizes.helperShare)
+		s.inputShares[j] = take(p.sizes.helperShare)
 	}
 	return s
 }
