@@ -78,7 +78,8 @@ func render(t *testing.T, c Chart, look Look) drawing {
 	}
 }
 
-// TestKinds draws each kind of chart in each look and format.
+// TestKinds draws each kind of chart in each look as SVG, and in two looks as PNG, which takes long and has
+// the same drawing.
 func TestKinds(t *testing.T) {
 	for name, results := range map[string]Results{
 		"a number":             {Kind: Number, Unit: "reports", Batches: batches(30, 1, 9, ramps)},
@@ -106,20 +107,26 @@ func TestKinds(t *testing.T) {
 					if d.names["style"] || d.names["script"] || d.names["image"] || len(d.texts) == 0 {
 						t.Errorf("%+v: it has %v and the texts %q", look, d.names, d.texts)
 					}
-					var buffer bytes.Buffer
-					if err := Write(&buffer, PNG, c, look); err != nil {
-						t.Fatal(err)
-					}
-					config, err := png.DecodeConfig(&buffer)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if s := newStyle(look); config.Width != int(s.width)*pngScale {
-						t.Errorf("%+v: the PNG is %d pixels wide", look, config.Width)
-					}
 				}
 			}
+			checkPNG(t, results.Newest(), Look{})
+			checkPNG(t, results.OverTime(), Look{Dark: true, Narrow: true})
 		})
+	}
+}
+
+func checkPNG(t *testing.T, c Chart, look Look) {
+	t.Helper()
+	var buffer bytes.Buffer
+	if err := Write(&buffer, PNG, c, look); err != nil {
+		t.Fatal(err)
+	}
+	config, err := png.DecodeConfig(&buffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := newStyle(look); config.Width != int(s.width)*pngScale {
+		t.Errorf("%+v: the PNG is %d pixels wide", look, config.Width)
 	}
 }
 
