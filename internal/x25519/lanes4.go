@@ -26,24 +26,52 @@ const (
 	z3
 )
 
-// work4 is what one batch needs, group after group.
+// field4 are the operations of fe4.
+var field4 = operations[fe4]{mul: mul4, square: square4}
+
+// groups4 is how many groups of lanes at most share an inversion: those of 64 secrets.
+const groups4 = 16
+
+// work4 is what one batch needs, as many groups after one another as there is room for in results.
 type work4 struct {
 	ladder ladder4
 	powers [8]fe4
+	// The point 2 of each group's ladders in the end, and what inverting takes.
+	x, z, products []fe4
 }
 
 // sharedSecrets4 computes shared secrets in groups of up to four.
 func sharedSecrets4(scalars, publics, secrets [][Size]byte) {
-	w := new(work4)
+	groups := min(groups4, (len(publics)+3)/4)
+	w := &work4{x: make([]fe4, groups), z: make([]fe4, groups), products: make([]fe4, groups)}
 	for done := 0; done < len(publics); {
-		end := min(done+4, len(publics))
-		w.group(part(scalars, done, end), publics[done:end], secrets[done:end])
+		end := min(done+4*groups, len(publics))
+		w.some(part(scalars, done, end), publics[done:end], secrets[done:end])
 		done = end
 	}
 }
 
-// group computes as many shared secrets as there are lanes, or fewer.
-func (w *work4) group(scalars, publics, secrets [][Size]byte) {
+// some computes as many shared secrets as there is room for, or fewer.
+func (w *work4) some(scalars, publics, secrets [][Size]byte) {
+	groups := 0
+	for done := 0; done < len(publics); groups++ {
+		end := min(done+4, len(publics))
+		w.multiply(groups, part(scalars, done, end), publics[done:end])
+		done = end
+	}
+	field4.invertAll(w.z[:groups], w.products[:groups], &w.powers)
+	for g := range groups {
+		mul4(&w.x[g], &w.x[g], &w.z[g])
+		for lane := range min(4, len(secrets)) {
+			integer4(&w.x[g], lane).encodeUCoordinate(&secrets[lane])
+		}
+		secrets = secrets[min(4, len(secrets)):]
+	}
+}
+
+// multiply multiplies the points of a group of lanes, or fewer, by the scalars. The result of a lane is w.x/w.z: where the point is that at infinity, whose
+// z is 0, it makes them 0 and 1.
+func (w *work4) multiply(group int, scalars, publics [][Size]byte) {
 	w.ladder = ladder4{}
 	l := &w.ladder
 	for lane := range publics {
@@ -63,44 +91,24 @@ func (w *work4) group(scalars, publics, secrets [][Size]byte) {
 	}
 	// The last bit of a clamped scalar is 0: point 2 is the result, and nothing
 	// is left to be swapped.
-	invert4(&l[z2], &l[z2], &w.powers)
-	mul4(&l[x2], &l[x2], &l[z2])
-	for lane := range secrets {
-		var u words
+	x, z := &w.x[group], &w.z[group]
+	*x, *z = l[x2], l[z2]
+	for lane := range 4 {
+		infinite := integer4(z, lane).isZero()
 		for i := range fe4Limbs {
-			u = u.plus(shifted(l[x2][i][lane], offset4(i)))
+			x[i][lane] &= infinite - 1
+			z[i][lane] &= infinite - 1
 		}
-		u.encodeUCoordinate(&secrets[lane])
+		z[0][lane] |= infinite
 	}
 }
 
-const fe4Limbs = len(fe4{})
-
-// invert4 sets out = z^(p-2), which is 1/z, or 0 for 0. The names say for which
-// k they hold z^(2^k - 1); p - 2 = 2^255 - 21 = (2^250 - 1) * 2^5 + 11.
-// It uses up t.
-func invert4(out, z *fe4, t *[8]fe4) {
-	z9, z11, k5, k10, k20, k50, k100, next := &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]
-	square4(next, z, 1)  // z^2
-	square4(z9, next, 2) // z^8
-	mul4(z9, z9, z)      // z^9
-	mul4(z11, z9, next)  // z^11
-	square4(k5, z11, 1)  // z^22
-	mul4(k5, k5, z9)     // z^31
-	square4(k10, k5, 5)
-	mul4(k10, k10, k5)
-	square4(k20, k10, 10)
-	mul4(k20, k20, k10)
-	square4(next, k20, 20)
-	mul4(next, next, k20) // k = 40
-	square4(k50, next, 10)
-	mul4(k50, k50, k10)
-	square4(k100, k50, 50)
-	mul4(k100, k100, k50)
-	square4(next, k100, 100)
-	mul4(next, next, k100) // k = 200
-	square4(next, next, 50)
-	mul4(next, next, k50) // k = 250
-	square4(next, next, 5)
-	mul4(out, next, z11)
+// integer4 returns a lane's element, below 2^256.
+func integer4(e *fe4, lane int) (u words) {
+	for i := range fe4Limbs {
+		u = u.plus(shifted(e[i][lane], offset4(i)))
+	}
+	return u
 }
+
+const fe4Limbs = len(fe4{})

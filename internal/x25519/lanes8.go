@@ -8,24 +8,52 @@ type fe8 = [5][8]uint64
 // ladder8 is the state of eight ladders, as ladder4 is of four.
 type ladder8 = [5]fe8
 
-// work8 is what one batch needs, group after group.
+// field8 are the operations of fe8.
+var field8 = operations[fe8]{mul: mul8, square: square8}
+
+// groups8 is how many groups of lanes at most share an inversion: those of 64 secrets.
+const groups8 = 8
+
+// work8 is what one batch needs, as many groups after one another as there is room for in results.
 type work8 struct {
 	ladder ladder8
 	powers [8]fe8
+	// The point 2 of each group's ladders in the end, and what inverting takes.
+	x, z, products []fe8
 }
 
 // sharedSecrets8 computes shared secrets in groups of up to eight.
 func sharedSecrets8(scalars, publics, secrets [][Size]byte) {
-	w := new(work8)
+	groups := min(groups8, (len(publics)+7)/8)
+	w := &work8{x: make([]fe8, groups), z: make([]fe8, groups), products: make([]fe8, groups)}
 	for done := 0; done < len(publics); {
-		end := min(done+8, len(publics))
-		w.group(part(scalars, done, end), publics[done:end], secrets[done:end])
+		end := min(done+8*groups, len(publics))
+		w.some(part(scalars, done, end), publics[done:end], secrets[done:end])
 		done = end
 	}
 }
 
-// group computes as many shared secrets as there are lanes, or fewer.
-func (w *work8) group(scalars, publics, secrets [][Size]byte) {
+// some computes as many shared secrets as there is room for, or fewer.
+func (w *work8) some(scalars, publics, secrets [][Size]byte) {
+	groups := 0
+	for done := 0; done < len(publics); groups++ {
+		end := min(done+8, len(publics))
+		w.multiply(groups, part(scalars, done, end), publics[done:end])
+		done = end
+	}
+	field8.invertAll(w.z[:groups], w.products[:groups], &w.powers)
+	for g := range groups {
+		mul8(&w.x[g], &w.x[g], &w.z[g])
+		for lane := range min(8, len(secrets)) {
+			integer8(&w.x[g], lane).encodeUCoordinate(&secrets[lane])
+		}
+		secrets = secrets[min(8, len(secrets)):]
+	}
+}
+
+// multiply multiplies the points of a group of lanes, or fewer, by the scalars. The result of a lane is w.x/w.z: where the point is that at infinity, whose
+// z is 0, it makes them 0 and 1.
+func (w *work8) multiply(group int, scalars, publics [][Size]byte) {
 	w.ladder = ladder8{}
 	l := &w.ladder
 	for lane := range publics {
@@ -45,44 +73,24 @@ func (w *work8) group(scalars, publics, secrets [][Size]byte) {
 	}
 	// The last bit of a clamped scalar is 0: point 2 is the result, and nothing
 	// is left to be swapped.
-	invert8(&l[z2], &l[z2], &w.powers)
-	mul8(&l[x2], &l[x2], &l[z2])
-	for lane := range secrets {
-		var u words
+	x, z := &w.x[group], &w.z[group]
+	*x, *z = l[x2], l[z2]
+	for lane := range 8 {
+		infinite := integer8(z, lane).isZero()
 		for i := range fe8Limbs {
-			u = u.plus(shifted(l[x2][i][lane], 51*i))
+			x[i][lane] &= infinite - 1
+			z[i][lane] &= infinite - 1
 		}
-		u.encodeUCoordinate(&secrets[lane])
+		z[0][lane] |= infinite
 	}
 }
 
-const fe8Limbs = len(fe8{})
-
-// invert8 sets out = z^(p-2), which is 1/z, or 0 for 0. The names say for which
-// k they hold z^(2^k - 1); p - 2 = 2^255 - 21 = (2^250 - 1) * 2^5 + 11.
-// It uses up t.
-func invert8(out, z *fe8, t *[8]fe8) {
-	z9, z11, k5, k10, k20, k50, k100, next := &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]
-	square8(next, z, 1)  // z^2
-	square8(z9, next, 2) // z^8
-	mul8(z9, z9, z)      // z^9
-	mul8(z11, z9, next)  // z^11
-	square8(k5, z11, 1)  // z^22
-	mul8(k5, k5, z9)     // z^31
-	square8(k10, k5, 5)
-	mul8(k10, k10, k5)
-	square8(k20, k10, 10)
-	mul8(k20, k20, k10)
-	square8(next, k20, 20)
-	mul8(next, next, k20) // k = 40
-	square8(k50, next, 10)
-	mul8(k50, k50, k10)
-	square8(k100, k50, 50)
-	mul8(k100, k100, k50)
-	square8(next, k100, 100)
-	mul8(next, next, k100) // k = 200
-	square8(next, next, 50)
-	mul8(next, next, k50) // k = 250
-	square8(next, next, 5)
-	mul8(out, next, z11)
+// integer8 returns a lane's element, below 2^256.
+func integer8(e *fe8, lane int) (u words) {
+	for i := range fe8Limbs {
+		u = u.plus(shifted(e[i][lane], 51*i))
+	}
+	return u
 }
+
+const fe8Limbs = len(fe8{})

@@ -40,7 +40,7 @@ var fourLanes = arithmetic{
 	step: [2]func(l [5]element, swap uint64) [5]element{
 		stepping(to4, from4, ladderStep4Generic), stepping(to4, from4, ladderStep4),
 	},
-	invert: func(a element) element { z := to4(a); invert4(&z, &z, new([8]fe4)); return from4(&z) },
+	invert: func(a element) element { z := to4(a); field4.invert(&z, &z, new([8]fe4)); return from4(&z) },
 }
 
 var eightLanes = arithmetic{
@@ -54,7 +54,7 @@ var eightLanes = arithmetic{
 	step: [2]func(l [5]element, swap uint64) [5]element{
 		stepping(to8, from8, ladderStep8Generic), stepping(to8, from8, ladderStep8),
 	},
-	invert: func(a element) element { z := to8(a); invert8(&z, &z, new([8]fe8)); return from8(&z) },
+	invert: func(a element) element { z := to8(a); field8.invert(&z, &z, new([8]fe8)); return from8(&z) },
 }
 
 func alternating4(even, odd uint64) limbs { return slices.Repeat(limbs{even, odd}, 5) }
@@ -399,6 +399,21 @@ func TestCoordinates(t *testing.T) {
 		}
 		if sum4 != back || sum8 != back {
 			t.Errorf("%x: %x of ten limbs, %x of five; want %x", v, sum4, sum8, back)
+		}
+	}
+}
+
+func TestIsZero(t *testing.T) {
+	p := words{1<<64 - 19, 1<<64 - 1, 1<<64 - 1, 1<<63 - 1}
+	for _, c := range []struct {
+		w    words
+		zero uint64
+	}{
+		{words{}, 1}, {p, 1}, {words{1}, 0}, {words{0, 0, 0, 1}, 0}, {words{1<<64 - 20, p[1], p[2], p[3]}, 0}, {p.plus(words{1}), 0},
+		{p.plus(words{18}), 0}, {p.plus(p), 1}, {p.plus(p).plus(words{1}), 0},
+	} {
+		if got := c.w.isZero(); got != c.zero {
+			t.Errorf("%x: got %d", c.w, got)
 		}
 	}
 }

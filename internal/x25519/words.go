@@ -20,6 +20,13 @@ func decodeUCoordinate(u *[Size]byte) (w words) {
 
 // encodeUCoordinate is encodeUCoordinate of RFC 7748 Section 5: w mod p.
 func (w words) encodeUCoordinate(u *[Size]byte) {
+	for i, word := range w.reduced() {
+		binary.LittleEndian.PutUint64(u[8*i:], word)
+	}
+}
+
+// reduced returns w mod p, for w as limbs give it.
+func (w words) reduced() words {
 	// 2^255 = 19. Where the top bit is set, the rest is small: limbs give no
 	// more than 2^255 * (1 + 2^-9).
 	top := w[3] >> 63
@@ -28,9 +35,14 @@ func (w words) encodeUCoordinate(u *[Size]byte) {
 	// Now w < 2^255, and w >= p if and only if w + 19 >= 2^255.
 	w = w.plus(words{19 * (w.plus(words{19})[3] >> 63)})
 	w[3] &= 1<<63 - 1
-	for i := range w {
-		binary.LittleEndian.PutUint64(u[8*i:], w[i])
-	}
+	return w
+}
+
+// isZero returns 1 if w is 0 modulo p, and 0 if not, in constant time.
+func (w words) isZero() uint64 {
+	r := w.reduced()
+	all := r[0] | r[1] | r[2] | r[3]
+	return 1 ^ (all|-all)>>63
 }
 
 // plus returns w + v, which is below 2^256.

@@ -256,7 +256,7 @@ func pairs(t testing.TB, n int) (privates, publics [][Size]byte) {
 
 // Every public key with its own private key, in batches that take every remainder.
 func TestPairs(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 3, 4, 6, 9, 19} {
+	for _, n := range []int{0, 1, 2, 3, 4, 6, 9, 19, 64, 71} { // those of 64 share an inversion
 		privates, publics := pairs(t, n)
 		secrets, ok := make([][Size]byte, n), make([]bool, n)
 		for i := range secrets {
@@ -273,14 +273,22 @@ func TestPairs(t *testing.T) {
 	}
 }
 
+// Every way, a group of lanes in each call, and, where there are lanes, all groups in one.
 func TestPairsInEveryWay(t *testing.T) {
-	const n = 13 // neither four nor eight lanes are full at the end
+	const n = 77 // neither four nor eight lanes are full at the end, and not all groups share an inversion
 	privates, publics := pairs(t, n)
 	for _, way := range ways {
 		secrets := make([][Size]byte, n)
 		for at := 0; at < n; at += way.lanes {
 			end := min(at+way.lanes, n)
 			way.compute(privates[at:end], publics[at:end], secrets[at:end])
+		}
+		if way.lanes > 1 {
+			together := make([][Size]byte, n)
+			way.compute(privates, publics, together)
+			if !slices.Equal(together, secrets) {
+				t.Errorf("%s: all in one call give other secrets", way.name)
+			}
 		}
 		for i := range publics {
 			check(t, fmt.Sprintf("%s, %d of %d", way.name, i, n), privates[i], publics[i], secrets[i], !allZero(&secrets[i]))
