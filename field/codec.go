@@ -121,8 +121,11 @@ func below128(x Elem128) uint64 {
 
 // allBelow128 says whether all encoded elements are canonical.
 func allBelow128(encoded []byte) bool {
-	if n := len(encoded) / encodedSize128; inVectors(n) {
+	switch n := len(encoded) / encodedSize128; arithmeticFor(n) {
+	case inVectors:
 		return outOfRangeAVX512(&encoded[0], uint64(n)) == 0
+	case inWords:
+		return outOfRangeBMI2(&encoded[0], uint64(n)) == 0
 	}
 	below := uint64(1)
 	for ; len(encoded) >= encodedSize128; encoded = encoded[encodedSize128:] {

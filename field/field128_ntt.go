@@ -36,17 +36,26 @@ func butterflies128(v []Elem128, k int) {
 		w := roots128.powers(level)[:half]
 		for start := 0; start < len(v); start += 2 * half {
 			even, odd := v[start:start+half], v[start+half:start+2*half]
-			even, odd = even[:len(w)], odd[:len(w)]
-			if inVectors(half) {
-				butterfliesIFMA(&even[0].Lo, &odd[0].Lo, &w[0].Lo, uint64(half))
-				continue
-			}
-			for i := range w {
-				t := mul128(odd[i], w[i])
-				e := even[i]
-				even[i], odd[i] = add128(e, t), sub128(e, t)
-			}
+			butterfly128(even, odd, w)
 		}
+	}
+}
+
+// butterfly128 sets a[i], b[i] = a[i] + w[i]*b[i], a[i] - w[i]*b[i]. The vectors have equal lengths.
+func butterfly128(a, b, w []Elem128) {
+	switch arithmeticFor(len(w)) {
+	case inVectors:
+		butterfliesIFMA(&a[0].Lo, &b[0].Lo, &w[0].Lo, uint64(len(w)))
+		return
+	case inWords:
+		butterfliesBMI2(&a[0].Lo, &b[0].Lo, &w[0].Lo, uint64(len(w)))
+		return
+	}
+	a, b = a[:len(w)], b[:len(w)]
+	for i := range w {
+		t := mul128(b[i], w[i])
+		x := a[i]
+		a[i], b[i] = add128(x, t), sub128(x, t)
 	}
 }
 
@@ -65,9 +74,9 @@ func (f field128) LagrangeCoefficients(dst []Elem128, x Elem128) {
 		w := roots128.powers(level)[:half]
 		y := squares[k-level]
 		low, high := dst[:half], dst[half:2*half]
-		if inVectors(half) {
+		if arithmeticFor(half) != inGo {
 			copy(high, low)
-			timesRootsInVectors(low, high, y, w)
+			timesRoots128(low, high, y, w)
 			continue
 		}
 		for i := range low {
@@ -77,6 +86,18 @@ func (f field128) LagrangeCoefficients(dst []Elem128, x Elem128) {
 		}
 	}
 	negateIndices(dst)
+}
+
+// timesRoots128 sets a[i], b[i] = a[i] + y*w[i]*b[i], a[i] - y*w[i]*b[i]. The vectors have equal
+// lengths.
+func timesRoots128(a, b []Elem128, y Elem128, w []Elem128) {
+	var factors [64]Elem128
+	for len(a) > 0 {
+		n := min(len(factors), len(a))
+		field128{}.ScaleVec(factors[:n], y, w[:n])
+		butterfly128(a[:n], b[:n], factors[:n])
+		a, b, w = a[n:], b[n:], w[n:]
+	}
 }
 
 func (f field128) DoubleEvaluations(dst, p []Elem128) { doubleEvaluations(f, dst, p) }

@@ -12,8 +12,12 @@ func scaleRow128(a []Elem128, w Elem128) { field128{}.ScaleVec(a, w, a) }
 
 func butterflyRows128(a, b []Elem128, w Elem128) {
 	b = b[:len(a)]
-	if inVectors(len(a)) {
+	switch arithmeticFor(len(a)) {
+	case inVectors:
 		butterflyRowsIFMA(&a[0].Lo, &b[0].Lo, &w.Lo, uint64(len(a)))
+		return
+	case inWords:
+		butterflyRowsInWords(a, b, w)
 		return
 	}
 	for i := range a {
@@ -24,8 +28,12 @@ func butterflyRows128(a, b []Elem128, w Elem128) {
 
 func invButterflyRows128(a, b []Elem128, w Elem128) {
 	b = b[:len(a)]
-	if inVectors(len(a)) {
+	switch arithmeticFor(len(a)) {
+	case inVectors:
 		invButterflyRowsIFMA(&a[0].Lo, &b[0].Lo, &w.Lo, uint64(len(a)))
+		return
+	case inWords:
+		invButterflyRowsInWords(a, b, w)
 		return
 	}
 	for i := range a {
@@ -35,7 +43,7 @@ func invButterflyRows128(a, b []Elem128, w Elem128) {
 }
 
 func (f field128) Progression(dst []Elem128, start, ratio Elem128) {
-	if !inVectors(len(dst)) {
+	if len(dst) < vectorLength || arithmeticFor(len(dst)) == inGo {
 		progression128(dst, start, ratio)
 		return
 	}
@@ -69,8 +77,11 @@ func progression128(dst []Elem128, start, ratio Elem128) {
 func (field128) AddWeightedRows(first, second, at, ratios, weights, rows []Elem128) {
 	n := mustBeRows("AddWeightedRows", len(first), len(second), len(at), len(ratios), len(weights), len(rows))
 	add, atOnce := addWeightedRows128, combineRowsAtOnce
-	if inVectors(n) {
+	switch arithmeticFor(n) {
+	case inVectors:
 		add, atOnce = addWeightedRowsInVectors, weightRowsMost
+	case inWords:
+		add = addWeightedRowsInWords
 	}
 	for k := 0; k < len(at); k += atOnce {
 		end := min(k+atOnce, len(at))

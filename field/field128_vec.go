@@ -5,8 +5,12 @@ import "math/bits"
 func (field128) AddVec(dst, a, b []Elem128) {
 	mustMatch("AddVec", len(a), len(dst))
 	mustMatch("AddVec", len(b), len(dst))
-	if inVectors(len(dst)) {
+	switch arithmeticFor(len(dst)) {
+	case inVectors:
 		addVecAVX512(&dst[0].Lo, &a[0].Lo, &b[0].Lo, uint64(len(dst)))
+		return
+	case inWords:
+		addVecBMI2(&dst[0].Lo, &a[0].Lo, &b[0].Lo, uint64(len(dst)))
 		return
 	}
 	a, b = a[:len(dst)], b[:len(dst)]
@@ -18,8 +22,12 @@ func (field128) AddVec(dst, a, b []Elem128) {
 func (field128) SubVec(dst, a, b []Elem128) {
 	mustMatch("SubVec", len(a), len(dst))
 	mustMatch("SubVec", len(b), len(dst))
-	if inVectors(len(dst)) {
+	switch arithmeticFor(len(dst)) {
+	case inVectors:
 		subVecAVX512(&dst[0].Lo, &a[0].Lo, &b[0].Lo, uint64(len(dst)))
+		return
+	case inWords:
+		subVecBMI2(&dst[0].Lo, &a[0].Lo, &b[0].Lo, uint64(len(dst)))
 		return
 	}
 	a, b = a[:len(dst)], b[:len(dst)]
@@ -31,8 +39,12 @@ func (field128) SubVec(dst, a, b []Elem128) {
 func (field128) MulVec(dst, a, b []Elem128) {
 	mustMatch("MulVec", len(a), len(dst))
 	mustMatch("MulVec", len(b), len(dst))
-	if inVectors(len(dst)) {
+	switch arithmeticFor(len(dst)) {
+	case inVectors:
 		mulVecIFMA(&dst[0].Lo, &a[0].Lo, &b[0].Lo, uint64(len(dst)))
+		return
+	case inWords:
+		mulVecBMI2(&dst[0].Lo, &a[0].Lo, &b[0].Lo, uint64(len(dst)))
 		return
 	}
 	a, b = a[:len(dst)], b[:len(dst)]
@@ -43,8 +55,12 @@ func (field128) MulVec(dst, a, b []Elem128) {
 
 func (field128) ScaleVec(dst []Elem128, s Elem128, a []Elem128) {
 	mustMatch("ScaleVec", len(a), len(dst))
-	if inVectors(len(dst)) {
+	switch arithmeticFor(len(dst)) {
+	case inVectors:
 		scaleVecIFMA(&dst[0].Lo, &a[0].Lo, &s.Lo, uint64(len(dst)))
+		return
+	case inWords:
+		scaleInWords(dst, s, a)
 		return
 	}
 	a = a[:len(dst)]
@@ -55,8 +71,12 @@ func (field128) ScaleVec(dst []Elem128, s Elem128, a []Elem128) {
 
 func (field128) AddConstVec(dst, a []Elem128, c Elem128) {
 	mustMatch("AddConstVec", len(a), len(dst))
-	if inVectors(len(dst)) {
+	switch arithmeticFor(len(dst)) {
+	case inVectors:
 		addConstVecAVX512(&dst[0].Lo, &a[0].Lo, &c.Lo, uint64(len(dst)))
+		return
+	case inWords:
+		addConstVecBMI2(&dst[0].Lo, &a[0].Lo, &c.Lo, uint64(len(dst)))
 		return
 	}
 	a = a[:len(dst)]
@@ -65,16 +85,14 @@ func (field128) AddConstVec(dst, a []Elem128, c Elem128) {
 	}
 }
 
-func (f field128) AxpyVec(dst []Elem128, s Elem128, a []Elem128) {
+func (field128) AxpyVec(dst []Elem128, s Elem128, a []Elem128) {
 	mustMatch("AxpyVec", len(a), len(dst))
-	if inVectors(len(dst)) {
-		var products [64]Elem128
-		for len(dst) > 0 {
-			n := min(len(products), len(dst))
-			f.ScaleVec(products[:n], s, a[:n])
-			f.AddVec(dst[:n], dst[:n], products[:n])
-			dst, a = dst[n:], a[n:]
-		}
+	switch arithmeticFor(len(dst)) {
+	case inVectors:
+		axpyInVectors(dst, s, a)
+		return
+	case inWords:
+		axpyInWords(dst, s, a)
 		return
 	}
 	a = a[:len(dst)]
@@ -95,8 +113,13 @@ func (field128) Sum(a []Elem128) Elem128 {
 
 func (field128) InnerProduct(a, b []Elem128) Elem128 {
 	mustMatch("InnerProduct", len(b), len(a))
-	if inVectors(len(a)) && len(a) >= innerProductLeast {
-		return innerProductInVectors(a, b)
+	switch arithmeticFor(len(a)) {
+	case inVectors:
+		if len(a) >= innerProductLeast {
+			return innerProductInVectors(a, b)
+		}
+	case inWords:
+		return innerProductInWords(a, b)
 	}
 	var acc wide128
 	acc.addProducts(a, b)
@@ -180,8 +203,12 @@ const (
 
 func (field128) CombineRows(dst, coeffs, rows []Elem128) {
 	mustMatch("CombineRows", len(rows), len(coeffs)*len(dst))
-	if inVectors(len(dst)) {
+	switch arithmeticFor(len(dst)) {
+	case inVectors:
 		combineRowsInVectors(dst, coeffs, rows)
+		return
+	case inWords:
+		combineRowsInWords(dst, coeffs, rows)
 		return
 	}
 	var acc [combineColumns]wide128
@@ -205,6 +232,10 @@ func (field128) EvalPolyVec(dst []Elem128, p []Elem128, a []Elem128) {
 	mustMatch("EvalPolyVec", len(a), len(dst))
 	if len(p) == 0 {
 		clear(dst)
+		return
+	}
+	if arithmeticFor(len(dst)) == inWords {
+		evalPolyInWords(dst, p, a)
 		return
 	}
 	a = a[:len(dst)]

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// forEachField runs the same test over both fields, and in Go where there is assembly.
+// forEachField runs the same test over both fields, and as on machines with less assembly, down to none.
 func forEachField(t *testing.T, test64 func(t *testing.T, f Field[Elem64]), test128 func(t *testing.T, f Field[Elem128])) {
 	t.Helper()
 	t.Run("Field64", func(t *testing.T) { test64(t, Field64) })
 	t.Run("Field128", func(t *testing.T) { test128(t, Field128) })
-	if hasIFMA {
-		t.Run("Field128 in Go", func(t *testing.T) { withoutAssembly(func() { test128(t, Field128) }) })
+	for _, m := range lesserMachines() {
+		t.Run("Field128 "+m.name, func(t *testing.T) { m.run(func() { test128(t, Field128) }) })
 	}
 }
 

@@ -4,7 +4,11 @@ package field
 
 import "golang.org/x/sys/cpu"
 
-//go:generate sh -c "cd _asm && go generate"
+//go:generate sh -c "cd _asm && go generate ./..."
 
-// hasIFMA says whether the routines of vec128_amd64.s run on this machine.
-var hasIFMA = cpu.X86.HasAVX512F && cpu.X86.HasAVX512IFMA && cpu.X86.HasBMI2
+var (
+	// hasIFMA says whether the routines of vec128_amd64.s run on this machine.
+	hasIFMA = cpu.X86.HasAVX512F && cpu.X86.HasAVX512IFMA && cpu.X86.HasBMI2
+	// hasBMI2 says the same of the routines of scalar128_amd64.s.
+	hasBMI2 = cpu.X86.HasBMI2
+)

@@ -2,9 +2,12 @@
 
 package field
 
-const hasIFMA = false
+const (
+	hasIFMA = false
+	hasBMI2 = false
+)
 
-// Without hasIFMA nothing calls these.
+// Without these nothing calls the routines.
 
 func mulVecIFMA(dst, a, b *uint64, n uint64)          { panic(noAssembly) }
 func scaleVecIFMA(dst, a, b *uint64, n uint64)        { panic(noAssembly) }
@@ -21,6 +24,22 @@ func combineColumnsIFMA(dst *uint64, coeffs *[3]uint64, rows *uint64, n, stride 
 }
 
 func weightColumnsIFMA(sums, powers *uint64, steps, weights *[3]uint64, rows *uint64, n, stride, columns uint64) {
+	panic(noAssembly)
+}
+
+func mulVecBMI2(dst, a, b *uint64, n uint64)                                  { panic(noAssembly) }
+func scaleVecBMI2(dst, a, b *uint64, n uint64)                                { panic(noAssembly) }
+func axpyVecBMI2(a, b, w *uint64, n uint64)                                   { panic(noAssembly) }
+func addVecBMI2(dst, a, b *uint64, n uint64)                                  { panic(noAssembly) }
+func addConstVecBMI2(dst, a, b *uint64, n uint64)                             { panic(noAssembly) }
+func subVecBMI2(dst, a, b *uint64, n uint64)                                  { panic(noAssembly) }
+func butterfliesBMI2(a, b, w *uint64, n uint64)                               { panic(noAssembly) }
+func butterflyRowsBMI2(a, b, w *uint64, n uint64)                             { panic(noAssembly) }
+func invButterflyRowsBMI2(a, b, w *uint64, n uint64)                          { panic(noAssembly) }
+func outOfRangeBMI2(encoded *byte, n uint64) uint64                           { panic(noAssembly) }
+func combineColumnsBMI2(dst, coeffs, rows *uint64, n, stride, columns uint64) { panic(noAssembly) }
+
+func weightColumnsBMI2(first, second, at, ratios, weights, rows *uint64, n, stride, columns uint64) {
 	panic(noAssembly)
 }
 

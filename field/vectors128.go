@@ -1,12 +1,5 @@
 package field
 
-// vectorLength is how many elements of Field128 the routines for AVX-512 work on at
-// once. From so many on they are faster than Go.
-const vectorLength = 8
-
-// inVectors says whether n elements are left to the routines for AVX-512.
-func inVectors(n int) bool { return hasIFMA && n >= vectorLength }
-
 const (
 	// innerProductLeast is from how many elements on an inner product is faster in vectors.
 	innerProductLeast = 28
@@ -18,6 +11,16 @@ const (
 	// kept for each of them stays in the first-level cache.
 	weightRowsMost = 32
 )
+
+func axpyInVectors(dst []Elem128, s Elem128, a []Elem128) {
+	var products [64]Elem128
+	for len(dst) > 0 {
+		n := min(len(products), len(dst))
+		field128{}.ScaleVec(products[:n], s, a[:n])
+		field128{}.AddVec(dst[:n], dst[:n], products[:n])
+		dst, a = dst[n:], a[n:]
+	}
+}
 
 func innerProductInVectors(a, b []Elem128) (sum Elem128) {
 	for len(a) > 0 {
@@ -79,18 +82,6 @@ func addWeightedRowsInVectors(first, second, at, ratios, weights, rows []Elem128
 			&rows[j].Lo, uint64(n), uint64(width), uint64(columns))
 		f.AddVec(first[j:j+columns], first[j:j+columns], sums[:columns])
 		f.AddVec(second[j:j+columns], second[j:j+columns], sums[vectorLength:][:columns])
-	}
-}
-
-// timesRootsInVectors sets a[i], b[i] = a[i] + y*w[i]*b[i], a[i] - y*w[i]*b[i]. The vectors have equal
-// lengths.
-func timesRootsInVectors(a, b []Elem128, y Elem128, w []Elem128) {
-	var factors [64]Elem128
-	for len(a) > 0 {
-		n := min(len(factors), len(a))
-		field128{}.ScaleVec(factors[:n], y, w[:n])
-		butterfliesIFMA(&a[0].Lo, &b[0].Lo, &factors[0].Lo, uint64(n))
-		a, b, w = a[n:], b[n:], w[n:]
 	}
 }
 

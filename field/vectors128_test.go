@@ -21,6 +21,7 @@ var operations128 = map[string]func(a, b []Elem128) []Elem128{
 	"ScaleVec":     elementwise128(func(dst, a, b []Elem128) { Field128.ScaleVec(dst, b[0], a) }),
 	"AddConstVec":  elementwise128(func(dst, a, b []Elem128) { Field128.AddConstVec(dst, a, b[0]) }),
 	"AxpyVec":      elementwise128(func(dst, a, b []Elem128) { Field128.AxpyVec(dst, b[0], a) }),
+	"EvalPolyVec":  elementwise128(func(dst, a, b []Elem128) { Field128.EvalPolyVec(dst, b[:min(4, len(b))], a) }),
 	"Powers":       elementwise128(func(dst, _, b []Elem128) { Field128.Powers(dst, b[0]) }),
 	"InnerProduct": func(a, b []Elem128) []Elem128 { return []Elem128{Field128.InnerProduct(a, b)} },
 	"NTT":          elementwise128(transform128),
@@ -80,7 +81,18 @@ func addWeightedRows128InOne(a, b []Elem128) []Elem128 {
 	return slices.Concat(sums, second, at)
 }
 
-// compareWithGo compares what the operations give on this machine with what they give in
+// withoutAssembly runs f as on a machine that has no use for the assembly.
+func withoutAssembly(f func()) { machine{}.run(f) }
+
+// onEachMachine runs f as on this machine, and as on each that has less.
+func onEachMachine(f func(on string)) {
+	f("on this machine")
+	for _, m := range lesserMachines() {
+		m.run(func() { f(m.name) })
+	}
+}
+
+// compareWithGo compares what the operations give on each machine with what they give in
 // Go, and checks that it is canonical and that the operands are left alone.
 func compareWithGo(t testing.TB, a, b []Elem128) {
 	if len(a) == 0 {
@@ -88,15 +100,17 @@ func compareWithGo(t testing.TB, a, b []Elem128) {
 	}
 	keptA, keptB := slices.Clone(a), slices.Clone(b)
 	for name, operation := range operations128 {
-		got := operation(a, b)
 		var want []Elem128
 		withoutAssembly(func() { want = operation(a, b) })
-		equalVec(t, name, got, want)
-		for _, e := range got {
-			isCanonical(t, Field128, e)
-		}
-		equalVec(t, name+" changed a", a, keptA)
-		equalVec(t, name+" changed b", b, keptB)
+		onEachMachine(func(on string) {
+			got := operation(a, b)
+			equalVec(t, name+" "+on, got, want)
+			for _, e := range got {
+				isCanonical(t, Field128, e)
+			}
+			equalVec(t, name+" changed a "+on, a, keptA)
+			equalVec(t, name+" changed b "+on, b, keptB)
+		})
 	}
 }
 
@@ -115,32 +129,55 @@ func TestVectorsAgainstGo(t *testing.T) {
 	})
 }
 
+func TestEveryLengthAgainstGo(t *testing.T) {
+	for n := 1; n <= 70; n++ {
+		next := mixedVec(Field128, n)
+		compareWithGo(t, next(), next())
+	}
+}
+
+// TestPairsAgainstGo has every pair of the elements at which carries and borrows go wrong.
+func TestPairsAgainstGo(t *testing.T) {
+	list := append(awkward(Field128),
+		Elem128{Lo: 1<<64 - 1, Hi: modulusHi128 - 1}, Elem128{Hi: modulusHi128 - 1}, r128, rr128)
+	twice := slices.Repeat(list, 2)
+	for shift := range list {
+		compareWithGo(t, list, twice[shift:shift+len(list)])
+	}
+}
+
 // TestLongSumsAgainstGo adds up so many of the largest products that sums without a
 // reduction are as large as they can be.
 func TestLongSumsAgainstGo(t *testing.T) {
 	largest := Field128.Neg(Elem128{Lo: 1})
 	limbs := Elem128{Lo: 1<<64 - 1, Hi: modulusHi128 - 1} // the lower limbs as large as they can be
 	for _, e := range []Elem128{largest, limbs} {
-		for _, n := range []int{innerProductMost - 1, innerProductMost, innerProductMost + 1, 3 * innerProductMost} {
+		for _, n := range []int{
+			innerProductMost - 1, innerProductMost, innerProductMost + 1, 3 * innerProductMost,
+			productsMost - 1, productsMost, productsMost + 1, 2*productsMost + 5,
+		} {
 			compareWithGo(t, slices.Repeat([]Elem128{e}, n), slices.Repeat([]Elem128{e}, n))
 		}
 		for _, columns := range []int{8, 11, 16} {
 			for _, rows := range []int{combineRowsMost, combineRowsMost + 1, 3*combineRowsMost + 5} {
 				t.Run(fmt.Sprintf("%dx%d", rows, columns), func(t *testing.T) {
 					coeffs, matrix := slices.Repeat([]Elem128{e}, rows), slices.Repeat([]Elem128{e}, rows*columns)
-					got, want := make([]Elem128, columns), make([]Elem128, columns)
-					Field128.CombineRows(got, coeffs, matrix)
-					withoutAssembly(func() { Field128.CombineRows(want, coeffs, matrix) })
-					equalVec(t, "CombineRows", got, want)
-
+					combined := func() []Elem128 {
+						dst := make([]Elem128, columns)
+						Field128.CombineRows(dst, coeffs, matrix)
+						return dst
+					}
 					sums := func() []Elem128 {
 						first, second, at := make([]Elem128, columns), make([]Elem128, columns), slices.Clone(coeffs)
 						Field128.AddWeightedRows(first, second, at, coeffs, coeffs, matrix)
 						return slices.Concat(first, second, at)
 					}
-					got = sums()
-					withoutAssembly(func() { want = sums() })
-					equalVec(t, "AddWeightedRows", got, want)
+					var want, wantSums []Elem128
+					withoutAssembly(func() { want, wantSums = combined(), sums() })
+					onEachMachine(func(on string) {
+						equalVec(t, "CombineRows "+on, combined(), want)
+						equalVec(t, "AddWeightedRows "+on, sums(), wantSums)
+					})
 				})
 			}
 		}
@@ -175,7 +212,8 @@ func FuzzVectors128(f *testing.F) {
 	}
 	f.Add(seed)
 	f.Add(seed[:17*encodedSize128])
-	fuzzing.Run(f, fuzzing.Limit{}, func(t testing.TB, b []byte) {
+	// All is computed as on several machines.
+	fuzzing.Run(f, fuzzing.Limit{Multiple: 1 << 10}, func(t testing.TB, b []byte) {
 		v := make([]Elem128, len(b)/encodedSize128)
 		written, _ := Field128.SampleVec(v, b)
 		half := written / 2

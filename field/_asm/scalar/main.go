@@ -1,0 +1,150 @@
+// Command scalar generates the arithmetic of Field128 in assembly for machines that
+// have BMI2's multiplication and no AVX-512 with IFMA. Run it with "go generate" in package
+// field's directory. The same generator gives the same bytes.
+//
+// Addresses of elements are passed as those of their first words Lo. Elements are
+// worked on one at a time, in general registers. Only lengths steer jumps and addresses.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+//go:generate go run . -out ../../scalar128_amd64.s -stubs ../../scalar128_stubs_amd64.go -pkg field
+
+const elementSize = 16
+
+func main() {
+	ConstraintExpr("!purego")
+	defineConstant()
+	elementwise("mulVecBMI2", "dst[i] = a[i] * b[i]", false, mul)
+	elementwise("scaleVecBMI2", "dst[i] = a[i] * b[0] / 2^128", true, mulMontgomery)
+	elementwise("addVecBMI2", "dst[i] = a[i] + b[i]", false, add)
+	elementwise("addConstVecBMI2", "dst[i] = a[i] + b[0]", true, add)
+	elementwise("subVecBMI2", "dst[i] = a[i] - b[i]", false, sub)
+	butterfliesOf("axpyVecBMI2", "a[i] = a[i] + v*b[i]", true, axpy)
+	butterfliesOf("butterfliesBMI2", "a[i], b[i] = a[i] + w[i]*b[i], a[i] - w[i]*b[i]", false, butterfly)
+	butterfliesOf("butterflyRowsBMI2", "a[i], b[i] = a[i] + v*b[i], a[i] - v*b[i]", true, butterfly)
+	butterfliesOf("invButterflyRowsBMI2", "a[i], b[i] = a[i] + b[i], v*(a[i] - b[i])", true, invButterfly)
+	combineColumns()
+	weightColumns()
+	outOfRange()
+	Generate()
+}
+
+// vectors are vectors of n > 0 elements each, and the index of one: it counts up to zero, from
+// the vectors' ends.
+type vectors struct {
+	ends  []Register
+	index Register
+}
+
+func loadVectors(names ...string) vectors {
+	v := vectors{index: Load(Param("n"), GP64())}
+	SHLQ(U8(4), v.index) // bytes
+	for _, name := range names {
+		v.ends = append(v.ends, Load(Param(name), GP64()))
+	}
+	v.fromEnds()
+	return v
+}
+
+// fromEnds turns addresses and a length in bytes into ends and an index.
+func (v vectors) fromEnds() {
+	for _, p := range v.ends {
+		ADDQ(v.index, p)
+	}
+	NEGQ(v.index)
+}
+
+func (v vectors) at(i int) element {
+	return elementAt(Mem{Base: v.ends[i], Index: v.index, Scale: 1})
+}
+
+func (v vectors) loop(label string, body func()) {
+	Label(label)
+	body()
+	ADDQ(I8(elementSize), v.index)
+	JNZ(LabelRef(label))
+}
+
+// loadElement loads the element that a parameter points to.
+func loadElement(name string) element { return load(memory(Load(Param(name), GP64()))) }
+
+// elementwise generates a routine that applies f to the elements of a and of b, or of a
+// and b[0].
+func elementwise(name, what string, same bool, f func(a, b element) element) {
+	TEXT(name, NOSPLIT, "func(dst, a, b *uint64, n uint64)")
+	Doc(name + " sets " + what + " for 0 <= i < n, n > 0.")
+	Pragma("noescape")
+	var v vectors
+	var y element
+	if same {
+		v = loadVectors("dst", "a")
+		y = loadElement("b")
+	} else {
+		v = loadVectors("dst", "a", "b")
+		y = v.at(2)
+	}
+	v.loop(name+"next", func() { store(f(v.at(1), y), v.at(0)) })
+	RET()
+}
+
+// butterfliesOf generates a routine that replaces each a[i] and b[i], with a factor w[i] or, if
+// there is one for all, w[0] / 2^128.
+func butterfliesOf(name, what string, same bool, f func(a, b, w element, times func(a, b element) element)) {
+	TEXT(name, NOSPLIT, "func(a, b, w *uint64, n uint64)")
+	var v vectors
+	var factor element
+	times := mul
+	if same {
+		Doc(name+" sets", "", "\t"+what+", with v = w[0] / 2^128", "", "for 0 <= i < n, n > 0.")
+		v = loadVectors("a", "b")
+		factor, times = loadElement("w"), mulMontgomery
+	} else {
+		Doc(name+" sets", "", "\t"+what, "", "for 0 <= i < n, n > 0.")
+		v = loadVectors("a", "b", "w")
+		factor = v.at(2)
+	}
+	Pragma("noescape")
+	v.loop(name+"next", func() { f(v.at(0), v.at(1), factor, times) })
+	RET()
+}
+
+func axpy(a, b, w element, times func(a, b element) element) {
+	store(add(a, times(b, w)), a)
+}
+
+func butterfly(a, b, w element, times func(a, b element) element) {
+	t := times(b, w)
+	d := sub(a, t)
+	store(add(a, t), a)
+	store(d, b)
+}
+
+func invButterfly(a, b, w element, times func(a, b element) element) {
+	d := sub(a, b)
+	store(add(a, b), a)
+	store(times(d, w), b)
+}
+
+func outOfRange() {
+	TEXT("outOfRangeBMI2", NOSPLIT, "func(encoded *byte, n uint64) uint64")
+	Doc("outOfRangeBMI2 returns 0 if each of n > 0 encoded elements is below the modulus, and", "another number if not.")
+	Pragma("noescape")
+	v := loadVectors("encoded")
+	inside := GP64()
+	MOVQ(I32(-1), inside)
+	v.loop("outofrangenext", func() {
+		e, borrowed := load(v.at(0)), GP64()
+		SUBQ(I8(1), e.lo)
+		SBBQ(I8(-fold), e.hi)
+		SBBQ(borrowed, borrowed)
+		ANDQ(borrowed, inside)
+	})
+	NOTQ(inside)
+	Store(inside, ReturnIndex(0))
+	RET()
+}
