@@ -5,7 +5,7 @@ type arithmetic int
 
 const (
 	inGo arithmetic = iota
-	// inWords are routines for one element at a time, with BMI2's multiplication (scalar128_amd64.s).
+	// inWords are routines for one element at a time, with BMI2's multiplication (words128_amd64.s).
 	inWords
 	// inVectors are routines for AVX-512 and IFMA (vec128_amd64.s).
 	inVectors
@@ -26,7 +26,7 @@ func arithmeticFor(n int) arithmetic {
 		if n >= vectorLength {
 			return inVectors
 		}
-	case hasBMI2 && n >= wordsLeast:
+	case hasAVX2 && n >= wordsLeast:
 		return inWords
 	}
 	return inGo

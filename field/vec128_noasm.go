@@ -4,7 +4,7 @@ package field
 
 const (
 	hasIFMA = false
-	hasBMI2 = false
+	hasAVX2 = false
 )
 
 // Without these nothing calls the routines.
@@ -40,6 +40,10 @@ func outOfRangeBMI2(encoded *byte, n uint64) uint64                           { 
 func combineColumnsBMI2(dst, coeffs, rows *uint64, n, stride, columns uint64) { panic(noAssembly) }
 
 func weightColumnsBMI2(first, second, at, ratios, weights, rows *uint64, n, stride, columns uint64) {
+	panic(noAssembly)
+}
+
+func weightLanesAVX2(first, second, records, rows *uint64, n, stride, groups uint64) {
 	panic(noAssembly)
 }
 

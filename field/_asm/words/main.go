@@ -1,9 +1,10 @@
-// Command scalar generates the arithmetic of Field128 in assembly for machines that
-// have BMI2's multiplication and no AVX-512 with IFMA. Run it with "go generate" in package
-// field's directory. The same generator gives the same bytes.
+// Command words generates the arithmetic of Field128 in assembly for machines that
+// have AVX2 and BMI2's multiplication and no AVX-512 with IFMA. Run it with "go generate" in
+// package field's directory. The same generator gives the same bytes.
 //
 // Addresses of elements are passed as those of their first words Lo. Elements are
-// worked on one at a time, in general registers. Only lengths steer jumps and addresses.
+// worked on one at a time, in general registers; only where many rows are weighted (lanes.go), four at a
+// time in vector registers. Only lengths steer jumps and addresses.
 package main
 
 import (
@@ -12,13 +13,14 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-//go:generate go run . -out ../../scalar128_amd64.s -stubs ../../scalar128_stubs_amd64.go -pkg field
+//go:generate go run . -out ../../words128_amd64.s -stubs ../../words128_stubs_amd64.go -pkg field
 
 const elementSize = 16
 
 func main() {
 	ConstraintExpr("!purego")
 	defineConstant()
+	defineLaneConstants()
 	elementwise("mulVecBMI2", "dst[i] = a[i] * b[i]", false, mul)
 	elementwise("scaleVecBMI2", "dst[i] = a[i] * b[0] / 2^128", true, mulMontgomery)
 	elementwise("addVecBMI2", "dst[i] = a[i] + b[i]", false, add)
@@ -30,6 +32,7 @@ func main() {
 	butterfliesOf("invButterflyRowsBMI2", "a[i], b[i] = a[i] + b[i], v*(a[i] - b[i])", true, invButterfly)
 	combineColumns()
 	weightColumns()
+	weightLanes()
 	outOfRange()
 	Generate()
 }
