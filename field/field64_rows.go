@@ -48,9 +48,13 @@ func (field64) Progression(dst []Elem64, start, ratio Elem64) {
 
 func (field64) AddWeightedRows(first, second, at, ratios, weights, rows []Elem64) {
 	n := mustBeRows("AddWeightedRows", len(first), len(second), len(at), len(ratios), len(weights), len(rows))
+	add := addWeightedRows64
+	if hasAVX2 && n > 0 {
+		add = addWeightedRows64InWords
+	}
 	for k := 0; k < len(at); k += combineRowsAtOnce {
 		end := min(k+combineRowsAtOnce, len(at))
-		addWeightedRows64(first, second, at[k:end], ratios[k:end], weights[k:end], rows[k*n:end*n])
+		add(first, second, at[k:end], ratios[k:end], weights[k:end], rows[k*n:end*n])
 	}
 }
 
@@ -77,6 +81,16 @@ func addWeightedRows64(first, second, at, ratios, weights, rows []Elem64) {
 		}
 		first[j] = add64(first[j], reduceAcc64(top1, hi1, lo1))
 		second[j] = add64(second[j], reduceAcc64(top2, hi2, lo2))
+	}
+}
+
+// addWeightedRows64InWords is addWeightedRows64 for at least one column and one row.
+func addWeightedRows64InWords(first, second, at, ratios, weights, rows []Elem64) {
+	word := func(v []Elem64) *uint64 { return (*uint64)(&v[0]) }
+	weightColumns64BMI2(word(first), word(second), word(at), word(ratios), word(weights), word(rows),
+		uint64(len(at)), uint64(len(first)), uint64(len(first)))
+	for k, x := range at {
+		at[k] = reduceOnce64(uint64(x))
 	}
 }
 

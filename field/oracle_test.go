@@ -13,6 +13,7 @@ func forEachField(t *testing.T, test64 func(t *testing.T, f Field[Elem64]), test
 	t.Run("Field64", func(t *testing.T) { test64(t, Field64) })
 	t.Run("Field128", func(t *testing.T) { test128(t, Field128) })
 	for _, m := range lesserMachines() {
+		t.Run("Field64 "+m.name, func(t *testing.T) { m.run(func() { test64(t, Field64) }) })
 		t.Run("Field128 "+m.name, func(t *testing.T) { m.run(func() { test128(t, Field128) }) })
 	}
 }

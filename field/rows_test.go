@@ -64,6 +64,36 @@ func testAddWeightedRows[E Elem](t *testing.T, f Field[E]) {
 	mustPanic(t, func() { f.AddWeightedRows(v(2), v(2), v(2), v(2), v(2), v(5)) })
 }
 
+// TestAddWeightedRowsOfPairs multiplies every pair of the elements at which carries and borrows
+// go wrong: as powers and ratios, and as powers and elements.
+func TestAddWeightedRowsOfPairs(t *testing.T) {
+	forEachField(t, testAddWeightedRowsOfPairs[Elem64], testAddWeightedRowsOfPairs[Elem128])
+}
+
+func testAddWeightedRowsOfPairs[E Elem](t *testing.T, f Field[E]) {
+	list := awkward(f)
+	twice := slices.Repeat(list, 2)
+	for shift := range list {
+		other := twice[shift : shift+len(list)]
+		for k, ratio := range other {
+			// One row, of one column and of as many as there are lanes for.
+			for _, n := range []int{1, 16} {
+				first, second, at := make([]E, n), make([]E, n), []E{list[k]}
+				rows, power := slices.Repeat([]E{ratio}, n), list[k]
+				wantFirst, wantSecond := make([]E, n), make([]E, n)
+				for j := range n {
+					power = f.Mul(power, ratio)
+					wantFirst[j], wantSecond[j] = f.Mul(power, ratio), f.Mul(list[k], ratio)
+				}
+				f.AddWeightedRows(first, second, at, []E{ratio}, []E{list[k]}, rows)
+				equalVec(t, "first", first, wantFirst)
+				equalVec(t, "second", second, wantSecond)
+				equalVec(t, "at", at, []E{power})
+			}
+		}
+	}
+}
+
 // TestAddWeightedRowsCarries sums up the largest products.
 func TestAddWeightedRowsCarries(t *testing.T) {
 	forEachField(t, testAddWeightedRowsCarries[Elem64], testAddWeightedRowsCarries[Elem128])

@@ -47,4 +47,8 @@ func weightLanesAVX2(first, second, records, rows *uint64, n, stride, groups uin
 	panic(noAssembly)
 }
 
+func weightColumns64BMI2(first, second, at, ratios, weights, rows *uint64, n, stride, columns uint64) {
+	panic(noAssembly)
+}
+
 const noAssembly = "field: no assembly in this build"

@@ -1566,6 +1566,122 @@ lanesdone:
 	VZEROUPPER
 	RET
 
+// func weightColumns64BMI2(first *uint64, second *uint64, at *uint64, ratios *uint64, weights *uint64, rows *uint64, n uint64, stride uint64, columns uint64)
+// Requires: BMI2, CMOV
+TEXT ·weightColumns64BMI2(SB), NOSPLIT, $48-72
+	MOVQ first+0(FP), AX
+	MOVQ AX, (SP)
+	MOVQ second+8(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ rows+40(FP), AX
+	MOVQ AX, 16(SP)
+	MOVQ stride+56(FP), AX
+	MOVQ AX, 24(SP)
+	MOVQ columns+64(FP), AX
+	MOVQ AX, 32(SP)
+	MOVQ n+48(FP), AX
+	MOVQ AX, 40(SP)
+	SHLQ $0x03, 40(SP)
+	SHLQ $0x03, 24(SP)
+	MOVQ 40(SP), AX
+	MOVQ 40(SP), CX
+	MOVQ 40(SP), BX
+	MOVQ at+16(FP), DX
+	ADDQ DX, AX
+	MOVQ ratios+24(FP), DX
+	ADDQ DX, CX
+	MOVQ weights+32(FP), DX
+	ADDQ DX, BX
+
+weight64column:
+	MOVQ 16(SP), DI
+	XORL SI, SI
+	SUBQ 40(SP), SI
+	MOVQ (SP), DX
+	MOVQ (DX), R8
+	XORL R9, R9
+	XORL R10, R10
+	MOVQ 8(SP), DX
+	MOVQ (DX), R11
+	XORL R12, R12
+	XORL R13, R13
+
+weight64row:
+	MOVQ    (AX)(SI*1), DX
+	MULXQ   (CX)(SI*1), R14, DX
+	MOVL    DX, R15
+	SHRQ    $0x20, DX
+	SUBQ    DX, R14
+	SBBL    DX, DX
+	SUBQ    DX, R14
+	MOVQ    R15, DX
+	SHLQ    $0x20, DX
+	SUBQ    R15, DX
+	ADDQ    DX, R14
+	SBBL    DX, DX
+	ADDQ    DX, R14
+	MOVQ    R14, (AX)(SI*1)
+	MOVQ    (DI), DX
+	MULXQ   R14, R14, R15
+	ADDQ    R14, R8
+	ADCQ    R15, R9
+	ADCQ    $+0, R10
+	MULXQ   (BX)(SI*1), DX, R14
+	ADDQ    DX, R11
+	ADCQ    R14, R12
+	ADCQ    $+0, R13
+	ADDQ    24(SP), DI
+	ADDQ    $+8, SI
+	JNZ     weight64row
+	MOVQ    (SP), DX
+	MOVL    R9, SI
+	SHRQ    $0x20, R9
+	SUBQ    R9, R8
+	SBBL    R9, R9
+	SUBQ    R9, R8
+	MOVQ    SI, R9
+	SHLQ    $0x20, R9
+	SUBQ    SI, R9
+	ADDQ    R9, R8
+	SBBL    R9, R9
+	ADDQ    R9, R8
+	MOVL    $0xffffffff, SI
+	MOVQ    R8, DI
+	ADDQ    SI, DI
+	CMOVQCS DI, R8
+	SHLQ    $0x20, R10
+	SUBQ    R10, R8
+	SBBL    DI, DI
+	SUBQ    DI, R8
+	MOVQ    R8, (DX)
+	MOVQ    8(SP), DX
+	MOVL    R12, SI
+	SHRQ    $0x20, R12
+	SUBQ    R12, R11
+	SBBL    R12, R12
+	SUBQ    R12, R11
+	MOVQ    SI, R12
+	SHLQ    $0x20, R12
+	SUBQ    SI, R12
+	ADDQ    R12, R11
+	SBBL    R12, R12
+	ADDQ    R12, R11
+	MOVL    $0xffffffff, SI
+	MOVQ    R11, DI
+	ADDQ    SI, DI
+	CMOVQCS DI, R11
+	SHLQ    $0x20, R13
+	SUBQ    R13, R11
+	SBBL    DI, DI
+	SUBQ    DI, R11
+	MOVQ    R11, (DX)
+	ADDQ    $+8, (SP)
+	ADDQ    $+8, 8(SP)
+	ADDQ    $+8, 16(SP)
+	DECQ    32(SP)
+	JNZ     weight64column
+	RET
+
 // func outOfRangeBMI2(encoded *byte, n uint64) uint64
 TEXT ·outOfRangeBMI2(SB), NOSPLIT, $0-24
 	MOVQ n+8(FP), AX

@@ -92,6 +92,16 @@ func weightColumnsBMI2(first *uint64, second *uint64, at *uint64, ratios *uint64
 //go:noescape
 func weightLanesAVX2(first *uint64, second *uint64, records *uint64, rows *uint64, n uint64, stride uint64, groups uint64)
 
+// weightColumns64BMI2 multiplies, for each j, 0 <= j < columns, each at[k] by ratios[k], and then adds
+//
+//	to first[j] the sum of at[k] * rows[k*stride + j] and
+//	to second[j] the sum of weights[k] * rows[k*stride + j] for 0 <= k < n,
+//
+// columns > 0, 0 < n < 2^32. It leaves at congruent, and not always below the modulus.
+//
+//go:noescape
+func weightColumns64BMI2(first *uint64, second *uint64, at *uint64, ratios *uint64, weights *uint64, rows *uint64, n uint64, stride uint64, columns uint64)
+
 // outOfRangeBMI2 returns 0 if each of n > 0 encoded elements is below the modulus, and
 // another number if not.
 //

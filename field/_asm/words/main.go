@@ -33,6 +33,7 @@ func main() {
 	combineColumns()
 	weightColumns()
 	weightLanes()
+	weightColumns64()
 	outOfRange()
 	Generate()
 }
