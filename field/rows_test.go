@@ -77,7 +77,7 @@ func testAddWeightedRowsOfPairs[E Elem](t *testing.T, f Field[E]) {
 		other := twice[shift : shift+len(list)]
 		for k, ratio := range other {
 			// One row, of one column and of as many as there are lanes for.
-			for _, n := range []int{1, 16} {
+			for _, n := range []int{1, lanesLeast} {
 				first, second, at := make([]E, n), make([]E, n), []E{list[k]}
 				rows, power := slices.Repeat([]E{ratio}, n), list[k]
 				wantFirst, wantSecond := make([]E, n), make([]E, n)
@@ -100,7 +100,12 @@ func TestAddWeightedRowsCarries(t *testing.T) {
 }
 
 func testAddWeightedRowsCarries[E Elem](t *testing.T, f Field[E]) {
-	const rowCount, n = 64, 16
+	for _, n := range []int{16, lanesLeast} {
+		testAddWeightedRowsCarriesOf(t, f, 64, n)
+	}
+}
+
+func testAddWeightedRowsCarriesOf[E Elem](t *testing.T, f Field[E], rowCount, n int) {
 	minusOne := f.Neg(f.FromUint64(1))
 	same := func(n int, e E) []E {
 		v := make([]E, n)
@@ -111,8 +116,9 @@ func testAddWeightedRowsCarries[E Elem](t *testing.T, f Field[E]) {
 	}
 	first, second := same(n, minusOne), same(n, minusOne)
 	f.AddWeightedRows(first, second, same(rowCount, minusOne), same(rowCount, f.FromUint64(1)), same(rowCount, minusOne), same(rowCount*n, minusOne))
-	equalVec(t, "first", first, same(n, f.FromUint64(rowCount-1)))
-	equalVec(t, "second", second, same(n, f.FromUint64(rowCount-1)))
+	want := same(n, f.FromUint64(uint64(rowCount-1)))
+	equalVec(t, "first", first, want)
+	equalVec(t, "second", second, want)
 }
 
 func TestOddEvaluations(t *testing.T) {

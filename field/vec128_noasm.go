@@ -43,7 +43,7 @@ func weightColumnsBMI2(first, second, at, ratios, weights, rows *uint64, n, stri
 	panic(noAssembly)
 }
 
-func weightLanesAVX2(first, second, records, rows *uint64, n, stride, groups uint64) {
+func weightLanesAVX2(first, second, given *uint64, last *[5]uint64, rows *uint64, n, stride, groups uint64) {
 	panic(noAssembly)
 }
 

@@ -158,7 +158,7 @@ func TestLongSumsAgainstGo(t *testing.T) {
 		} {
 			compareWithGo(t, slices.Repeat([]Elem128{e}, n), slices.Repeat([]Elem128{e}, n))
 		}
-		for _, columns := range []int{8, 11, 16, 19} {
+		for _, columns := range []int{8, 11, 16, lanesLeast, lanesLeast + 3} {
 			for _, rows := range []int{combineRowsMost, combineRowsMost + 1, 3*combineRowsMost + 5} {
 				t.Run(fmt.Sprintf("%dx%d", rows, columns), func(t *testing.T) {
 					coeffs, matrix := slices.Repeat([]Elem128{e}, rows), slices.Repeat([]Elem128{e}, rows*columns)

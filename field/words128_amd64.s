@@ -813,28 +813,92 @@ weightsecond:
 	JNZ     weightnext
 	RET
 
-// func weightLanesAVX2(first *uint64, second *uint64, records *uint64, rows *uint64, n uint64, stride uint64, groups uint64)
+// func weightLanesAVX2(first *uint64, second *uint64, given *uint64, last *[5]uint64, rows *uint64, n uint64, stride uint64, groups uint64)
 // Requires: AVX, AVX2, BMI2, CMOV
-TEXT ·weightLanesAVX2(SB), NOSPLIT, $216-56
+TEXT ·weightLanesAVX2(SB), $10488-64
 	MOVQ   first+0(FP), AX
 	MOVQ   AX, 160(SP)
 	MOVQ   second+8(FP), AX
 	MOVQ   AX, 168(SP)
-	MOVQ   rows+24(FP), AX
+	MOVQ   rows+32(FP), AX
 	MOVQ   AX, 176(SP)
-	MOVQ   stride+40(FP), AX
+	MOVQ   stride+48(FP), AX
 	MOVQ   AX, 184(SP)
-	MOVQ   groups+48(FP), AX
+	MOVQ   groups+56(FP), AX
 	MOVQ   AX, 192(SP)
 	SHLQ   $0x04, 184(SP)
-	MOVQ   records+16(FP), AX
+	MOVQ   n+40(FP), CX
+	LEAQ   247(SP), AX
+	ANDQ   $-32, AX
 	MOVQ   AX, 200(SP)
-	MOVQ   n+32(FP), AX
-	MOVQ   AX, 208(SP)
-	MOVQ   208(SP), AX
-	IMUL3Q $+560, AX, AX
-	ADDQ   200(SP), AX
-	MOVQ   AX, 208(SP)
+	IMUL3Q $+640, CX, CX
+	ADDQ   AX, CX
+	MOVQ   CX, 208(SP)
+	MOVQ   given+16(FP), AX
+	MOVQ   200(SP), CX
+
+lanesgiven:
+	VMOVDQU     (AX), Y0
+	VMOVDQU     32(AX), Y1
+	VPUNPCKLQDQ Y1, Y0, Y2
+	VPUNPCKHQDQ Y1, Y0, Y0
+	VPSRLQ      $0x1a, Y2, Y1
+	VPSRLQ      $0x34, Y2, Y3
+	VPSRLQ      $0x0e, Y0, Y4
+	VPSRLQ      $0x28, Y0, Y5
+	VPAND       laneMask<>+0(SB), Y2, Y2
+	VPSLLQ      $0x0c, Y0, Y0
+	VPOR        Y0, Y3, Y3
+	VPAND       laneMask<>+0(SB), Y1, Y1
+	VPAND       laneMask<>+0(SB), Y3, Y3
+	VPAND       laneMask<>+0(SB), Y4, Y4
+	VMOVDQU     Y2, (CX)
+	VMOVDQU     Y1, 32(CX)
+	VMOVDQU     Y3, 64(CX)
+	VMOVDQU     Y4, 96(CX)
+	VMOVDQU     Y5, 128(CX)
+	VMOVDQU     64(AX), Y0
+	VMOVDQU     96(AX), Y1
+	VPUNPCKLQDQ Y1, Y0, Y2
+	VPUNPCKHQDQ Y1, Y0, Y0
+	VPSRLQ      $0x1a, Y2, Y1
+	VPSRLQ      $0x34, Y2, Y3
+	VPSRLQ      $0x0e, Y0, Y4
+	VPSRLQ      $0x28, Y0, Y5
+	VPAND       laneMask<>+0(SB), Y2, Y2
+	VPSLLQ      $0x0c, Y0, Y0
+	VPOR        Y0, Y3, Y3
+	VPAND       laneMask<>+0(SB), Y1, Y1
+	VPAND       laneMask<>+0(SB), Y3, Y3
+	VPAND       laneMask<>+0(SB), Y4, Y4
+	VMOVDQU     Y2, 320(CX)
+	VMOVDQU     Y1, 352(CX)
+	VMOVDQU     Y3, 384(CX)
+	VMOVDQU     Y4, 416(CX)
+	VMOVDQU     Y5, 448(CX)
+	VMOVDQU     128(AX), Y0
+	VMOVDQU     160(AX), Y1
+	VPUNPCKLQDQ Y1, Y0, Y2
+	VPUNPCKHQDQ Y1, Y0, Y0
+	VPSRLQ      $0x1a, Y2, Y1
+	VPSRLQ      $0x34, Y2, Y3
+	VPSRLQ      $0x0e, Y0, Y4
+	VPSRLQ      $0x28, Y0, Y5
+	VPAND       laneMask<>+0(SB), Y2, Y2
+	VPSLLQ      $0x0c, Y0, Y0
+	VPOR        Y0, Y3, Y3
+	VPAND       laneMask<>+0(SB), Y1, Y1
+	VPAND       laneMask<>+0(SB), Y3, Y3
+	VPAND       laneMask<>+0(SB), Y4, Y4
+	VMOVDQU     Y2, 480(CX)
+	VMOVDQU     Y1, 512(CX)
+	VMOVDQU     Y3, 544(CX)
+	VMOVDQU     Y4, 576(CX)
+	VMOVDQU     Y5, 608(CX)
+	ADDQ        $+192, AX
+	ADDQ        $+640, CX
+	CMPQ        CX, 208(SP)
+	JNE         lanesgiven
 
 lanesgroup:
 	MOVQ 176(SP), AX
@@ -861,7 +925,7 @@ lanessplit:
 	VMOVDQU     Y4, 256(CX)
 	VMOVDQU     Y5, 288(CX)
 	ADDQ        184(SP), AX
-	ADDQ        $+560, CX
+	ADDQ        $+640, CX
 	CMPQ        CX, 208(SP)
 	JNE         lanessplit
 	ADDQ        $+64, 176(SP)
@@ -937,7 +1001,7 @@ lanesfirst:
 	VPADDQ   Y9, Y7, Y7
 	VPMULUDQ Y14, Y13, Y9
 	VPADDQ   Y9, Y8, Y8
-	ADDQ     $+560, AX
+	ADDQ     $+640, AX
 	CMPQ     AX, 208(SP)
 	JNE      lanesfirst
 	VPSRLQ   $0x1a, Y0, Y9
@@ -1170,11 +1234,11 @@ lanesfirst:
 	MOVQ     200(SP), AX
 
 lanessecond:
-	VPBROADCASTQ 520(AX), Y9
+	VPBROADCASTQ 496(AX), Y9
 	VPBROADCASTQ 528(AX), Y10
-	VPBROADCASTQ 536(AX), Y11
-	VPBROADCASTQ 544(AX), Y12
-	VPBROADCASTQ 552(AX), Y13
+	VPBROADCASTQ 560(AX), Y11
+	VPBROADCASTQ 592(AX), Y12
+	VPBROADCASTQ 624(AX), Y13
 	VMOVDQU      160(AX), Y14
 	VPMULUDQ     Y14, Y9, Y15
 	VPADDQ       Y15, Y0, Y0
@@ -1230,7 +1294,7 @@ lanessecond:
 	VPADDQ       Y9, Y7, Y7
 	VPMULUDQ     Y14, Y13, Y9
 	VPADDQ       Y9, Y8, Y8
-	ADDQ         $+560, AX
+	ADDQ         $+640, AX
 	CMPQ         AX, 208(SP)
 	JNE          lanessecond
 	VPSRLQ       $0x1a, Y0, Y9
@@ -1459,57 +1523,57 @@ lanesstep:
 	VMOVDQU      (AX), Y0
 	VPBROADCASTQ 320(AX), Y1
 	VPMULUDQ     Y1, Y0, Y1
-	VPBROADCASTQ 328(AX), Y2
+	VPBROADCASTQ 352(AX), Y2
 	VPMULUDQ     Y2, Y0, Y2
-	VPBROADCASTQ 336(AX), Y3
+	VPBROADCASTQ 384(AX), Y3
 	VPMULUDQ     Y3, Y0, Y3
-	VPBROADCASTQ 344(AX), Y4
+	VPBROADCASTQ 416(AX), Y4
 	VPMULUDQ     Y4, Y0, Y4
-	VPBROADCASTQ 352(AX), Y5
+	VPBROADCASTQ 448(AX), Y5
 	VPMULUDQ     Y5, Y0, Y5
 	VMOVDQU      32(AX), Y0
-	VPBROADCASTQ 360(AX), Y6
+	VPBROADCASTQ 336(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y1, Y1
 	VPBROADCASTQ 368(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y2, Y2
-	VPBROADCASTQ 376(AX), Y6
+	VPBROADCASTQ 400(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y3, Y3
-	VPBROADCASTQ 384(AX), Y6
+	VPBROADCASTQ 432(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y4, Y4
-	VPBROADCASTQ 392(AX), Y6
+	VPBROADCASTQ 464(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y5, Y5
 	VMOVDQU      64(AX), Y0
-	VPBROADCASTQ 400(AX), Y6
+	VPBROADCASTQ 328(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y1, Y1
-	VPBROADCASTQ 408(AX), Y6
+	VPBROADCASTQ 360(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y2, Y2
-	VPBROADCASTQ 416(AX), Y6
+	VPBROADCASTQ 392(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y3, Y3
 	VPBROADCASTQ 424(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y4, Y4
-	VPBROADCASTQ 432(AX), Y6
+	VPBROADCASTQ 456(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y5, Y5
 	VMOVDQU      96(AX), Y0
-	VPBROADCASTQ 440(AX), Y6
+	VPBROADCASTQ 344(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y1, Y1
-	VPBROADCASTQ 448(AX), Y6
+	VPBROADCASTQ 376(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y2, Y2
-	VPBROADCASTQ 456(AX), Y6
+	VPBROADCASTQ 408(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y3, Y3
-	VPBROADCASTQ 464(AX), Y6
+	VPBROADCASTQ 440(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y4, Y4
 	VPBROADCASTQ 472(AX), Y6
@@ -1519,16 +1583,16 @@ lanesstep:
 	VPBROADCASTQ 480(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y1, Y1
-	VPBROADCASTQ 488(AX), Y6
+	VPBROADCASTQ 512(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y2, Y2
-	VPBROADCASTQ 496(AX), Y6
+	VPBROADCASTQ 544(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y3, Y3
-	VPBROADCASTQ 504(AX), Y6
+	VPBROADCASTQ 576(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y4, Y4
-	VPBROADCASTQ 512(AX), Y6
+	VPBROADCASTQ 608(AX), Y6
 	VPMULUDQ     Y6, Y0, Y6
 	VPADDQ       Y6, Y5, Y5
 	VPSRLQ       $0x1a, Y1, Y0
@@ -1557,12 +1621,30 @@ lanesstep:
 	VMOVDQU      Y4, 64(AX)
 	VMOVDQU      Y5, 96(AX)
 	VMOVDQU      Y0, 128(AX)
-	ADDQ         $+560, AX
+	ADDQ         $+640, AX
 	CMPQ         AX, 208(SP)
 	JNE          lanesstep
 	JMP          lanesgroup
 
 lanesdone:
+	MOVQ last+24(FP), AX
+	MOVQ 200(SP), CX
+
+laneslast:
+	MOVQ 24(CX), DX
+	MOVQ DX, (AX)
+	MOVQ 56(CX), DX
+	MOVQ DX, 8(AX)
+	MOVQ 88(CX), DX
+	MOVQ DX, 16(AX)
+	MOVQ 120(CX), DX
+	MOVQ DX, 24(AX)
+	MOVQ 152(CX), DX
+	MOVQ DX, 32(AX)
+	ADDQ $+40, AX
+	ADDQ $+640, CX
+	CMPQ CX, 208(SP)
+	JNE  laneslast
 	VZEROUPPER
 	RET
 

@@ -81,16 +81,16 @@ func combineColumnsBMI2(dst *uint64, coeffs *uint64, rows *uint64, n uint64, str
 //go:noescape
 func weightColumnsBMI2(first *uint64, second *uint64, at *uint64, ratios *uint64, weights *uint64, rows *uint64, n uint64, stride uint64, columns uint64)
 
-// weightLanesAVX2 adds, with the n rows' records, 0 < n <= 16, and for 0 <= j < 4*groups, groups > 0,
+// weightLanesAVX2 adds, for 0 <= j < 4*groups, groups > 0, 0 < n <= 16,
 //
-//	to first[j] the sum of a row's power at column j times rows[k*stride + j] and
-//	to second[j] the sum of a row's weight times rows[k*stride + j] for 0 <= k < n.
+//	to first[j] the sum of row k's power at column j times rows[k*stride + j] and
+//	to second[j] the sum of row k's weight times rows[k*stride + j] for 0 <= k < n,
 //
-// The records' powers are those of the first four columns. After the call they are those
-// of the last four.
+// with what is given of each row. It sets last[k] to the power at the last column, in limbs of 26
+// bits, of which the last may be greater.
 //
 //go:noescape
-func weightLanesAVX2(first *uint64, second *uint64, records *uint64, rows *uint64, n uint64, stride uint64, groups uint64)
+func weightLanesAVX2(first *uint64, second *uint64, given *uint64, last *[5]uint64, rows *uint64, n uint64, stride uint64, groups uint64)
 
 // weightColumns64BMI2 multiplies, for each j, 0 <= j < columns, each at[k] by ratios[k], and then adds
 //

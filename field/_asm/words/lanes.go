@@ -19,17 +19,31 @@ const (
 	topBits            = 24
 )
 
-// The places in a row's record, laneRow in lanes128.go.
 const (
+	rowsMost = 16 // of the matrix at once
+
+	// The places in a row's record, of four elements' limbs each: those of its powers, of
+	// its elements, and of its factors.
 	powerAt    = 0
-	rowAt      = powerAt + limbNum*vectorSize
-	stepAt     = rowAt + limbNum*vectorSize
-	weightAt   = stepAt + 8*limbNum*limbNum
-	recordSize = weightAt + 8*limbNum
+	rowAt      = powerAt + limbsSize
+	factorsAt  = rowAt + limbsSize
+	recordSize = factorsAt + 2*limbsSize
+	limbsSize  = limbNum * vectorSize
+
+	// What there is of a row to begin with, laneRow in lanes128.go: four powers, the multiples of the step
+	// and the weight as factors 0 to 4 and 5, and room for two more.
+	weightFactor = limbNum
+	givenSize    = (lanes + 2*lanes) * elementSize
 )
 
-// columnOf are the columns that lie in the lanes, as unpacking two vectors leaves them.
+// columnOf are the columns that lie in the lanes, as unpacking two vectors leaves them. It is its own inverse.
 var columnOf = [lanes]int{0, 2, 1, 3}
+
+// factorLimb is the place of a factor's limb in a record.
+func factorLimb(row Register, factor, limb int) Mem {
+	at := factorsAt + factor/lanes*limbsSize + limb*vectorSize + 8*columnOf[factor%lanes]
+	return Mem{Base: row, Disp: at}
+}
 
 // laneConstant are vectors of the same word.
 var laneConstant struct{ mask, middle, one, third, fourth Mem }
@@ -90,9 +104,9 @@ func carry(a, b VecVirtual) {
 	maskLimb(a)
 }
 
-// splitRow stores the limbs of four elements.
-func splitRow(from, to Register) {
-	first, second := loadVector(Mem{Base: from}), loadVector(Mem{Base: from, Disp: vectorSize})
+// split stores the limbs of four elements.
+func split(from, to Mem) {
+	first, second := loadVector(from), loadVector(from.Offset(vectorSize))
 	lo, hi := YMM(), YMM()
 	VPUNPCKLQDQ(second, first, lo)
 	VPUNPCKHQDQ(second, first, hi)
@@ -103,7 +117,7 @@ func splitRow(from, to Register) {
 		maskLimb(l)
 	}
 	for i, l := range limbs {
-		VMOVDQU(l, vectorAt(to, rowAt, i))
+		VMOVDQU(l, to.Offset(i*vectorSize))
 	}
 }
 
@@ -174,7 +188,7 @@ func stepPower(row Register) {
 	for i := range limbNum {
 		p := loadVector(vectorAt(row, powerAt, i))
 		for j := range limbNum {
-			t := broadcast(Mem{Base: row, Disp: stepAt + 8*(i*limbNum+j)})
+			t := broadcast(factorLimb(row, i, j))
 			VPMULUDQ(t, p, t)
 			if i == 0 {
 				c[j] = t
@@ -203,8 +217,21 @@ func stepPower(row Register) {
 	}
 }
 
-// records are n rows' records, one after the other.
+// records are n rows' records, one after the other, in the frame, and aligned.
 type records struct{ first, end Mem }
+
+func newRecords() records {
+	r := records{AllocLocal(8), AllocLocal(8)}
+	frame := AllocLocal(rowsMost*recordSize + vectorSize)
+	at, size := GP64(), Load(Param("n"), GP64())
+	LEAQ(frame.Offset(vectorSize-1), at)
+	ANDQ(I32(-vectorSize), at)
+	MOVQ(at, r.first)
+	IMUL3Q(I32(recordSize), size, size)
+	ADDQ(at, size)
+	MOVQ(size, r.end)
+	return r
+}
 
 func (r records) loop(label string, body func(row Register)) {
 	row := load64(r.first)
@@ -238,26 +265,29 @@ func addSums(sums, to Mem) {
 }
 
 func weightLanes() {
-	TEXT("weightLanesAVX2", NOSPLIT, "func(first, second, records, rows *uint64, n, stride, groups uint64)")
-	Doc("weightLanesAVX2 adds, with the n rows' records, 0 < n <= 16, and for 0 <= j < 4*groups, groups > 0,", "",
-		"\tto first[j] the sum of a row's power at column j times rows[k*stride + j] and",
-		"\tto second[j] the sum of a row's weight times rows[k*stride + j] for 0 <= k < n.", "",
-		"The records' powers are those of the first four columns. After the call they are those",
-		"of the last four.")
+	TEXT("weightLanesAVX2", 0, "func(first, second, given *uint64, last *[5]uint64, rows *uint64, n, stride, groups uint64)")
+	Doc("weightLanesAVX2 adds, for 0 <= j < 4*groups, groups > 0, 0 < n <= 16,", "",
+		"\tto first[j] the sum of row k's power at column j times rows[k*stride + j] and",
+		"\tto second[j] the sum of row k's weight times rows[k*stride + j] for 0 <= k < n,", "",
+		"with what is given of each row. It sets last[k] to the power at the last column, in limbs of 26",
+		"bits, of which the last may be greater.")
 	Pragma("noescape")
 	sums := AllocLocal(5 * vectorSize)
 	first, second, rows, stride, left := local("first"), local("second"), local("rows"), local("stride"), local("groups")
 	SHLQ(U8(4), stride) // bytes
-	r := records{local("records"), local("n")}
-	end := load64(r.end)
-	IMUL3Q(I32(recordSize), end, end)
-	ADDQ(r.first, end)
-	MOVQ(end, r.end)
+	r := newRecords()
+	given := pointer("given")
+	r.loop("lanesgiven", func(row Register) {
+		for i, at := range []int{powerAt, factorsAt, factorsAt + limbsSize} {
+			split(Mem{Base: given, Disp: i * lanes * elementSize}, Mem{Base: row, Disp: at})
+		}
+		ADDQ(I32(givenSize), given)
+	})
 
 	Label("lanesgroup")
 	from := load64(rows)
 	r.loop("lanessplit", func(row Register) {
-		splitRow(from, row)
+		split(Mem{Base: from}, Mem{Base: row, Disp: rowAt})
 		ADDQ(stride, from)
 	})
 	ADDQ(I8(lanes*elementSize), rows)
@@ -277,7 +307,7 @@ func weightLanes() {
 	r.loop("lanessecond", func(row Register) {
 		var weight [limbNum]VecVirtual
 		for i := range weight {
-			weight[i] = broadcast(Mem{Base: row, Disp: weightAt + 8*i})
+			weight[i] = broadcast(factorLimb(row, weightFactor, i))
 		}
 		s.addProduct(weight, row)
 	})
@@ -289,6 +319,14 @@ func weightLanes() {
 	r.loop("lanesstep", stepPower)
 	JMP(LabelRef("lanesgroup"))
 	Label("lanesdone")
+	last := pointer("last")
+	r.loop("laneslast", func(row Register) {
+		for i := range limbNum {
+			w := load64(vectorAt(row, powerAt, i).Offset(8 * columnOf[lanes-1]))
+			MOVQ(w, Mem{Base: last, Disp: 8 * i})
+		}
+		ADDQ(I8(8*limbNum), last)
+	})
 	VZEROUPPER()
 	RET()
 }

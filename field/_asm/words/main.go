@@ -49,7 +49,7 @@ func loadVectors(names ...string) vectors {
 	v := vectors{index: Load(Param("n"), GP64())}
 	SHLQ(U8(4), v.index) // bytes
 	for _, name := range names {
-		v.ends = append(v.ends, Load(Param(name), GP64()))
+		v.ends = append(v.ends, pointer(name))
 	}
 	v.fromEnds()
 	return v
@@ -74,8 +74,10 @@ func (v vectors) loop(label string, body func()) {
 	JNZ(LabelRef(label))
 }
 
+func pointer(name string) Register { return Load(Param(name), GP64()) }
+
 // loadElement loads the element that a parameter points to.
-func loadElement(name string) element { return load(memory(Load(Param(name), GP64()))) }
+func loadElement(name string) element { return load(memory(pointer(name))) }
 
 // elementwise generates a routine that applies f to the elements of a and of b, or of a
 // and b[0].
