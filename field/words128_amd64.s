@@ -41,22 +41,17 @@ GLOBL laneFourth<>(SB), RODATA|NOPTR, $32
 // Requires: BMI2, CMOV
 TEXT ·mulVecBMI2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), AX
-	SHLQ $0x04, AX
 	MOVQ dst+0(FP), CX
 	MOVQ a+8(FP), BX
 	MOVQ b+16(FP), SI
-	ADDQ AX, CX
-	ADDQ AX, BX
-	ADDQ AX, SI
-	NEGQ AX
 
 mulVecBMI2next:
-	MOVQ    (BX)(AX*1), DX
-	MULXQ   (SI)(AX*1), DI, R8
-	MULXQ   8(SI)(AX*1), R9, R10
-	MOVQ    8(BX)(AX*1), DX
-	MULXQ   (SI)(AX*1), R11, R12
-	MULXQ   8(SI)(AX*1), DX, R13
+	MOVQ    (BX), DX
+	MULXQ   (SI), DI, R8
+	MULXQ   8(SI), R9, R10
+	MOVQ    8(BX), DX
+	MULXQ   (SI), R11, R12
+	MULXQ   8(SI), DX, R13
 	ADDQ    R9, R8
 	ADCQ    R12, R10
 	ADCQ    $+0, R13
@@ -86,9 +81,12 @@ mulVecBMI2next:
 	CMOVQCS minusFold<>+0(SB), DX
 	ADCQ    $+0, DI
 	ADCQ    DX, R8
-	MOVQ    DI, (CX)(AX*1)
-	MOVQ    R8, 8(CX)(AX*1)
-	ADDQ    $+16, AX
+	MOVQ    DI, (CX)
+	MOVQ    R8, 8(CX)
+	ADDQ    $+16, CX
+	ADDQ    $+16, BX
+	ADDQ    $+16, SI
+	DECQ    AX
 	JNZ     mulVecBMI2next
 	RET
 
@@ -96,21 +94,17 @@ mulVecBMI2next:
 // Requires: BMI2, CMOV
 TEXT ·scaleVecBMI2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), AX
-	SHLQ $0x04, AX
 	MOVQ dst+0(FP), CX
 	MOVQ a+8(FP), BX
-	ADDQ AX, CX
-	ADDQ AX, BX
-	NEGQ AX
 	MOVQ b+16(FP), DX
 	MOVQ (DX), SI
 	MOVQ 8(DX), DI
 
 scaleVecBMI2next:
-	MOVQ    (BX)(AX*1), DX
+	MOVQ    (BX), DX
 	MULXQ   SI, R8, R9
 	MULXQ   DI, R10, R11
-	MOVQ    8(BX)(AX*1), DX
+	MOVQ    8(BX), DX
 	MULXQ   SI, R12, R13
 	MULXQ   DI, DX, R14
 	ADDQ    R10, R9
@@ -133,9 +127,11 @@ scaleVecBMI2next:
 	CMOVQCS minusFold<>+0(SB), DX
 	ADCQ    $+0, R11
 	ADCQ    DX, R14
-	MOVQ    R11, (CX)(AX*1)
-	MOVQ    R14, 8(CX)(AX*1)
-	ADDQ    $+16, AX
+	MOVQ    R11, (CX)
+	MOVQ    R14, 8(CX)
+	ADDQ    $+16, CX
+	ADDQ    $+16, BX
+	DECQ    AX
 	JNZ     scaleVecBMI2next
 	RET
 
@@ -143,31 +139,29 @@ scaleVecBMI2next:
 // Requires: CMOV
 TEXT ·addVecBMI2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), AX
-	SHLQ $0x04, AX
 	MOVQ dst+0(FP), CX
 	MOVQ a+8(FP), DX
 	MOVQ b+16(FP), BX
-	ADDQ AX, CX
-	ADDQ AX, DX
-	ADDQ AX, BX
-	NEGQ AX
 
 addVecBMI2next:
 	MOVQ    $+1, SI
 	MOVQ    $-28, DI
-	SUBQ    (BX)(AX*1), SI
-	SBBQ    8(BX)(AX*1), DI
-	MOVQ    (DX)(AX*1), R8
-	MOVQ    8(DX)(AX*1), R9
+	SUBQ    (BX), SI
+	SBBQ    8(BX), DI
+	MOVQ    (DX), R8
+	MOVQ    8(DX), R9
 	XORL    R10, R10
 	SUBQ    SI, R8
 	SBBQ    DI, R9
 	CMOVQCS minusFold<>+0(SB), R10
 	ADCQ    $+0, R8
 	ADCQ    R10, R9
-	MOVQ    R8, (CX)(AX*1)
-	MOVQ    R9, 8(CX)(AX*1)
-	ADDQ    $+16, AX
+	MOVQ    R8, (CX)
+	MOVQ    R9, 8(CX)
+	ADDQ    $+16, CX
+	ADDQ    $+16, DX
+	ADDQ    $+16, BX
+	DECQ    AX
 	JNZ     addVecBMI2next
 	RET
 
@@ -175,12 +169,8 @@ addVecBMI2next:
 // Requires: CMOV
 TEXT ·addConstVecBMI2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), AX
-	SHLQ $0x04, AX
 	MOVQ dst+0(FP), CX
 	MOVQ a+8(FP), DX
-	ADDQ AX, CX
-	ADDQ AX, DX
-	NEGQ AX
 	MOVQ b+16(FP), BX
 	MOVQ (BX), SI
 	MOVQ 8(BX), BX
@@ -190,17 +180,19 @@ addConstVecBMI2next:
 	MOVQ    $-28, R8
 	SUBQ    SI, DI
 	SBBQ    BX, R8
-	MOVQ    (DX)(AX*1), R9
-	MOVQ    8(DX)(AX*1), R10
+	MOVQ    (DX), R9
+	MOVQ    8(DX), R10
 	XORL    R11, R11
 	SUBQ    DI, R9
 	SBBQ    R8, R10
 	CMOVQCS minusFold<>+0(SB), R11
 	ADCQ    $+0, R9
 	ADCQ    R11, R10
-	MOVQ    R9, (CX)(AX*1)
-	MOVQ    R10, 8(CX)(AX*1)
-	ADDQ    $+16, AX
+	MOVQ    R9, (CX)
+	MOVQ    R10, 8(CX)
+	ADDQ    $+16, CX
+	ADDQ    $+16, DX
+	DECQ    AX
 	JNZ     addConstVecBMI2next
 	RET
 
@@ -208,27 +200,25 @@ addConstVecBMI2next:
 // Requires: CMOV
 TEXT ·subVecBMI2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), AX
-	SHLQ $0x04, AX
 	MOVQ dst+0(FP), CX
 	MOVQ a+8(FP), DX
 	MOVQ b+16(FP), BX
-	ADDQ AX, CX
-	ADDQ AX, DX
-	ADDQ AX, BX
-	NEGQ AX
 
 subVecBMI2next:
-	MOVQ    (DX)(AX*1), SI
-	MOVQ    8(DX)(AX*1), DI
+	MOVQ    (DX), SI
+	MOVQ    8(DX), DI
 	XORL    R8, R8
-	SUBQ    (BX)(AX*1), SI
-	SBBQ    8(BX)(AX*1), DI
+	SUBQ    (BX), SI
+	SBBQ    8(BX), DI
 	CMOVQCS minusFold<>+0(SB), R8
 	ADCQ    $+0, SI
 	ADCQ    R8, DI
-	MOVQ    SI, (CX)(AX*1)
-	MOVQ    DI, 8(CX)(AX*1)
-	ADDQ    $+16, AX
+	MOVQ    SI, (CX)
+	MOVQ    DI, 8(CX)
+	ADDQ    $+16, CX
+	ADDQ    $+16, DX
+	ADDQ    $+16, BX
+	DECQ    AX
 	JNZ     subVecBMI2next
 	RET
 
@@ -236,21 +226,17 @@ subVecBMI2next:
 // Requires: BMI2, CMOV
 TEXT ·axpyVecBMI2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), AX
-	SHLQ $0x04, AX
 	MOVQ a+0(FP), CX
 	MOVQ b+8(FP), BX
-	ADDQ AX, CX
-	ADDQ AX, BX
-	NEGQ AX
 	MOVQ w+16(FP), DX
 	MOVQ (DX), SI
 	MOVQ 8(DX), DI
 
 axpyVecBMI2next:
-	MOVQ    (BX)(AX*1), DX
+	MOVQ    (BX), DX
 	MULXQ   SI, R8, R9
 	MULXQ   DI, R10, R11
-	MOVQ    8(BX)(AX*1), DX
+	MOVQ    8(BX), DX
 	MULXQ   SI, R12, R13
 	MULXQ   DI, DX, R14
 	ADDQ    R10, R9
@@ -277,17 +263,19 @@ axpyVecBMI2next:
 	MOVQ    $-28, R8
 	SUBQ    R11, DX
 	SBBQ    R14, R8
-	MOVQ    (CX)(AX*1), R9
-	MOVQ    8(CX)(AX*1), R10
+	MOVQ    (CX), R9
+	MOVQ    8(CX), R10
 	XORL    R11, R11
 	SUBQ    DX, R9
 	SBBQ    R8, R10
 	CMOVQCS minusFold<>+0(SB), R11
 	ADCQ    $+0, R9
 	ADCQ    R11, R10
-	MOVQ    R9, (CX)(AX*1)
-	MOVQ    R10, 8(CX)(AX*1)
-	ADDQ    $+16, AX
+	MOVQ    R9, (CX)
+	MOVQ    R10, 8(CX)
+	ADDQ    $+16, CX
+	ADDQ    $+16, BX
+	DECQ    AX
 	JNZ     axpyVecBMI2next
 	RET
 
@@ -295,22 +283,17 @@ axpyVecBMI2next:
 // Requires: BMI2, CMOV
 TEXT ·butterfliesBMI2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), AX
-	SHLQ $0x04, AX
 	MOVQ a+0(FP), CX
 	MOVQ b+8(FP), BX
 	MOVQ w+16(FP), SI
-	ADDQ AX, CX
-	ADDQ AX, BX
-	ADDQ AX, SI
-	NEGQ AX
 
 butterfliesBMI2next:
-	MOVQ    (BX)(AX*1), DX
-	MULXQ   (SI)(AX*1), DI, R8
-	MULXQ   8(SI)(AX*1), R9, R10
-	MOVQ    8(BX)(AX*1), DX
-	MULXQ   (SI)(AX*1), R11, R12
-	MULXQ   8(SI)(AX*1), DX, R13
+	MOVQ    (BX), DX
+	MULXQ   (SI), DI, R8
+	MULXQ   8(SI), R9, R10
+	MOVQ    8(BX), DX
+	MULXQ   (SI), R11, R12
+	MULXQ   8(SI), DX, R13
 	ADDQ    R9, R8
 	ADCQ    R12, R10
 	ADCQ    $+0, R13
@@ -340,8 +323,8 @@ butterfliesBMI2next:
 	CMOVQCS minusFold<>+0(SB), DX
 	ADCQ    $+0, DI
 	ADCQ    DX, R8
-	MOVQ    (CX)(AX*1), DX
-	MOVQ    8(CX)(AX*1), R9
+	MOVQ    (CX), DX
+	MOVQ    8(CX), R9
 	XORL    R10, R10
 	SUBQ    DI, DX
 	SBBQ    R8, R9
@@ -352,19 +335,22 @@ butterfliesBMI2next:
 	MOVQ    $-28, R11
 	SUBQ    DI, R10
 	SBBQ    R8, R11
-	MOVQ    (CX)(AX*1), DI
-	MOVQ    8(CX)(AX*1), R8
+	MOVQ    (CX), DI
+	MOVQ    8(CX), R8
 	XORL    R12, R12
 	SUBQ    R10, DI
 	SBBQ    R11, R8
 	CMOVQCS minusFold<>+0(SB), R12
 	ADCQ    $+0, DI
 	ADCQ    R12, R8
-	MOVQ    DI, (CX)(AX*1)
-	MOVQ    R8, 8(CX)(AX*1)
-	MOVQ    DX, (BX)(AX*1)
-	MOVQ    R9, 8(BX)(AX*1)
-	ADDQ    $+16, AX
+	MOVQ    DI, (CX)
+	MOVQ    R8, 8(CX)
+	MOVQ    DX, (BX)
+	MOVQ    R9, 8(BX)
+	ADDQ    $+16, CX
+	ADDQ    $+16, BX
+	ADDQ    $+16, SI
+	DECQ    AX
 	JNZ     butterfliesBMI2next
 	RET
 
@@ -372,21 +358,17 @@ butterfliesBMI2next:
 // Requires: BMI2, CMOV
 TEXT ·butterflyRowsBMI2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), AX
-	SHLQ $0x04, AX
 	MOVQ a+0(FP), CX
 	MOVQ b+8(FP), BX
-	ADDQ AX, CX
-	ADDQ AX, BX
-	NEGQ AX
 	MOVQ w+16(FP), DX
 	MOVQ (DX), SI
 	MOVQ 8(DX), DI
 
 butterflyRowsBMI2next:
-	MOVQ    (BX)(AX*1), DX
+	MOVQ    (BX), DX
 	MULXQ   SI, R8, R9
 	MULXQ   DI, R10, R11
-	MOVQ    8(BX)(AX*1), DX
+	MOVQ    8(BX), DX
 	MULXQ   SI, R12, R13
 	MULXQ   DI, DX, R14
 	ADDQ    R10, R9
@@ -409,8 +391,8 @@ butterflyRowsBMI2next:
 	CMOVQCS minusFold<>+0(SB), DX
 	ADCQ    $+0, R11
 	ADCQ    DX, R14
-	MOVQ    (CX)(AX*1), DX
-	MOVQ    8(CX)(AX*1), R8
+	MOVQ    (CX), DX
+	MOVQ    8(CX), R8
 	XORL    R9, R9
 	SUBQ    R11, DX
 	SBBQ    R14, R8
@@ -421,19 +403,21 @@ butterflyRowsBMI2next:
 	MOVQ    $-28, R10
 	SUBQ    R11, R9
 	SBBQ    R14, R10
-	MOVQ    (CX)(AX*1), R11
-	MOVQ    8(CX)(AX*1), R12
+	MOVQ    (CX), R11
+	MOVQ    8(CX), R12
 	XORL    R13, R13
 	SUBQ    R9, R11
 	SBBQ    R10, R12
 	CMOVQCS minusFold<>+0(SB), R13
 	ADCQ    $+0, R11
 	ADCQ    R13, R12
-	MOVQ    R11, (CX)(AX*1)
-	MOVQ    R12, 8(CX)(AX*1)
-	MOVQ    DX, (BX)(AX*1)
-	MOVQ    R8, 8(BX)(AX*1)
-	ADDQ    $+16, AX
+	MOVQ    R11, (CX)
+	MOVQ    R12, 8(CX)
+	MOVQ    DX, (BX)
+	MOVQ    R8, 8(BX)
+	ADDQ    $+16, CX
+	ADDQ    $+16, BX
+	DECQ    AX
 	JNZ     butterflyRowsBMI2next
 	RET
 
@@ -441,39 +425,35 @@ butterflyRowsBMI2next:
 // Requires: BMI2, CMOV
 TEXT ·invButterflyRowsBMI2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), AX
-	SHLQ $0x04, AX
 	MOVQ a+0(FP), CX
 	MOVQ b+8(FP), BX
-	ADDQ AX, CX
-	ADDQ AX, BX
-	NEGQ AX
 	MOVQ w+16(FP), DX
 	MOVQ (DX), SI
 	MOVQ 8(DX), DI
 
 invButterflyRowsBMI2next:
-	MOVQ    (CX)(AX*1), DX
-	MOVQ    8(CX)(AX*1), R8
+	MOVQ    (CX), DX
+	MOVQ    8(CX), R8
 	XORL    R9, R9
-	SUBQ    (BX)(AX*1), DX
-	SBBQ    8(BX)(AX*1), R8
+	SUBQ    (BX), DX
+	SBBQ    8(BX), R8
 	CMOVQCS minusFold<>+0(SB), R9
 	ADCQ    $+0, DX
 	ADCQ    R9, R8
 	MOVQ    $+1, R9
 	MOVQ    $-28, R10
-	SUBQ    (BX)(AX*1), R9
-	SBBQ    8(BX)(AX*1), R10
-	MOVQ    (CX)(AX*1), R11
-	MOVQ    8(CX)(AX*1), R12
+	SUBQ    (BX), R9
+	SBBQ    8(BX), R10
+	MOVQ    (CX), R11
+	MOVQ    8(CX), R12
 	XORL    R13, R13
 	SUBQ    R9, R11
 	SBBQ    R10, R12
 	CMOVQCS minusFold<>+0(SB), R13
 	ADCQ    $+0, R11
 	ADCQ    R13, R12
-	MOVQ    R11, (CX)(AX*1)
-	MOVQ    R12, 8(CX)(AX*1)
+	MOVQ    R11, (CX)
+	MOVQ    R12, 8(CX)
 	MULXQ   SI, R9, R10
 	MULXQ   DI, R11, R12
 	MOVQ    R8, DX
@@ -499,9 +479,11 @@ invButterflyRowsBMI2next:
 	CMOVQCS minusFold<>+0(SB), DX
 	ADCQ    $+0, R12
 	ADCQ    DX, R14
-	MOVQ    R12, (BX)(AX*1)
-	MOVQ    R14, 8(BX)(AX*1)
-	ADDQ    $+16, AX
+	MOVQ    R12, (BX)
+	MOVQ    R14, 8(BX)
+	ADDQ    $+16, CX
+	ADDQ    $+16, BX
+	DECQ    AX
 	JNZ     invButterflyRowsBMI2next
 	RET
 
@@ -629,17 +611,15 @@ weightnext:
 	MOVQ 16(SP), AX
 	MOVQ 32(SP), CX
 	MOVQ 48(SP), BX
-	ADDQ BX, AX
-	ADDQ BX, CX
-	NEGQ BX
+	SHRQ $0x04, BX
 
 weightpower:
-	MOVQ    (AX)(BX*1), DX
-	MULXQ   (CX)(BX*1), SI, DI
-	MULXQ   8(CX)(BX*1), R8, R9
-	MOVQ    8(AX)(BX*1), DX
-	MULXQ   (CX)(BX*1), R10, R11
-	MULXQ   8(CX)(BX*1), DX, R12
+	MOVQ    (AX), DX
+	MULXQ   (CX), SI, DI
+	MULXQ   8(CX), R8, R9
+	MOVQ    8(AX), DX
+	MULXQ   (CX), R10, R11
+	MULXQ   8(CX), DX, R12
 	ADDQ    R8, DI
 	ADCQ    R11, R9
 	ADCQ    $+0, R12
@@ -660,9 +640,11 @@ weightpower:
 	CMOVQCS minusFold<>+0(SB), DX
 	ADCQ    $+0, R9
 	ADCQ    DX, R12
-	MOVQ    R9, (AX)(BX*1)
-	MOVQ    R12, 8(AX)(BX*1)
-	ADDQ    $+16, BX
+	MOVQ    R9, (AX)
+	MOVQ    R12, 8(AX)
+	ADDQ    $+16, AX
+	ADDQ    $+16, CX
+	DECQ    BX
 	JNZ     weightpower
 	MOVQ    40(SP), AX
 	MOVQ    16(SP), CX
@@ -1767,20 +1749,18 @@ weight64row:
 // func outOfRangeBMI2(encoded *byte, n uint64) uint64
 TEXT ·outOfRangeBMI2(SB), NOSPLIT, $0-24
 	MOVQ n+8(FP), AX
-	SHLQ $0x04, AX
 	MOVQ encoded+0(FP), CX
-	ADDQ AX, CX
-	NEGQ AX
 	MOVQ $-1, DX
 
 outofrangenext:
-	MOVQ (CX)(AX*1), BX
-	MOVQ 8(CX)(AX*1), SI
+	MOVQ (CX), BX
+	MOVQ 8(CX), SI
 	SUBQ $+1, BX
 	SBBQ $-28, SI
 	SBBQ BX, BX
 	ANDQ BX, DX
-	ADDQ $+16, AX
+	ADDQ $+16, CX
+	DECQ AX
 	JNZ  outofrangenext
 	NOTQ DX
 	MOVQ DX, ret+16(FP)

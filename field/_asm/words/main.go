@@ -38,39 +38,30 @@ func main() {
 	Generate()
 }
 
-// vectors are vectors of n > 0 elements each, and the index of one: it counts up to zero, from
-// the vectors' ends.
+// vectors are vectors of equal lengths: the addresses of their next elements, and how many there are left.
 type vectors struct {
-	ends  []Register
-	index Register
+	next []Register
+	left Register
 }
 
 func loadVectors(names ...string) vectors {
-	v := vectors{index: Load(Param("n"), GP64())}
-	SHLQ(U8(4), v.index) // bytes
+	v := vectors{left: Load(Param("n"), GP64())}
 	for _, name := range names {
-		v.ends = append(v.ends, pointer(name))
+		v.next = append(v.next, pointer(name))
 	}
-	v.fromEnds()
 	return v
 }
 
-// fromEnds turns addresses and a length in bytes into ends and an index.
-func (v vectors) fromEnds() {
-	for _, p := range v.ends {
-		ADDQ(v.index, p)
-	}
-	NEGQ(v.index)
-}
+func (v vectors) at(i int) element { return memory(v.next[i]) }
 
-func (v vectors) at(i int) element {
-	return elementAt(Mem{Base: v.ends[i], Index: v.index, Scale: 1})
-}
-
+// loop runs body over the elements. There must be one at least.
 func (v vectors) loop(label string, body func()) {
 	Label(label)
 	body()
-	ADDQ(I8(elementSize), v.index)
+	for _, p := range v.next {
+		ADDQ(I8(elementSize), p)
+	}
+	DECQ(v.left)
 	JNZ(LabelRef(label))
 }
 

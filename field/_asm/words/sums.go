@@ -117,8 +117,8 @@ func weightColumns() {
 	first, second, at, weights := local("first"), local("second"), local("at"), local("weights")
 	ratios, c := local("ratios"), loadColumns()
 	c.loop("weightnext", func() {
-		v := vectors{ends: []Register{load64(at), load64(ratios)}, index: load64(c.size)}
-		v.fromEnds()
+		v := vectors{next: []Register{load64(at), load64(ratios)}, left: load64(c.size)}
+		SHRQ(U8(4), v.left)
 		v.loop("weightpower", func() { store(mulMontgomery(v.at(0), v.at(1)), v.at(0)) })
 		c.add("weightfirst", first, at)
 		c.add("weightsecond", second, weights)
