@@ -7,7 +7,7 @@ const (
 	hasAVX2 = false
 )
 
-// Without these nothing calls the routines.
+// Without these nothing calls what follows.
 
 func mulVecIFMA(dst, a, b *uint64, n uint64)          { panic(noAssembly) }
 func scaleVecIFMA(dst, a, b *uint64, n uint64)        { panic(noAssembly) }

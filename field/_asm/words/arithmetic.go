@@ -77,7 +77,9 @@ func product(a, b element) (r wide) {
 //	top*X^4 = (fold^3 - 2*fold)*top*X - (fold^2 - 1)*top         modulo p,
 //
 // so that with m = s2 + fold*k + (fold^2 - 1)*top, what is left is
-// (r1 + fold*m - k - fold*top)*X + r0 - m. It is not negative, and less than 2*p.
+// (r1 + fold*m - k - fold*top)*X + r0 - m. It is less than 2*p, and not negative: the coefficient of X
+// is r1 + fold*r2 + (fold^2 - 1)*r3 - k, of the words before the folding, less a borrow that only comes
+// if r2 or r3 is not zero, and more for top.
 //
 // With m + 1 in m's place it is greater by 2^128 - p: if it was p or more, the sum
 // carries out of 128 bits and is the result; if not, p is due back.
@@ -132,18 +134,18 @@ func subtract(a, b element) element {
 	less := zero()
 	SUBQ(b.lo, a.lo)
 	SBBQ(b.hi, a.hi)
-	CMOVQCS(constant, less)
+	CMOVQCS(minusFold, less)
 	ADCQ(I8(0), a.lo)
 	ADCQ(less, a.hi)
 	return a
 }
 
-// constant is -fold. Adding p, modulo 2^128, is adding 1 to the lower word and, with the
-// carry, -fold to the upper one.
-var constant Mem
+// minusFold is -fold in memory. Adding p, modulo 2^128, is adding 1 to the lower word and, with
+// the carry, -fold to the upper one.
+var minusFold Mem
 
-func defineConstant() {
-	constant = GLOBL("minusFold", NOPTR|RODATA)
+func defineMinusFold() {
+	minusFold = GLOBL("minusFold", NOPTR|RODATA)
 	DATA(0, I64(-fold))
 }
 

@@ -89,7 +89,7 @@ func shiftRight(v VecVirtual, n int) VecVirtual {
 	return r
 }
 
-// orShifted adds to a the word v, shifted left.
+// orShifted sets in a the bits of v, shifted left.
 func orShifted(a, v VecVirtual, n int) {
 	t := YMM()
 	VPSLLQ(U8(n), v, t)

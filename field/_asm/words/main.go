@@ -1,10 +1,11 @@
 // Command words generates the arithmetic of Field128 in assembly for machines that
-// have AVX2 and BMI2's multiplication and no AVX-512 with IFMA. Run it with "go generate" in
-// package field's directory. The same generator gives the same bytes.
+// have AVX2 and BMI2's multiplication and no AVX-512 with IFMA, and what there is in assembly of
+// Field64. Run it with "go generate" in package field's directory. The same generator gives
+// the same bytes.
 //
 // Addresses of elements are passed as those of their first words Lo. Elements are
-// worked on one at a time, in general registers; only where many rows are weighted (lanes.go), four at a
-// time in vector registers. Only lengths steer jumps and addresses.
+// worked on one at a time, in general registers; only where rows of many columns are weighted
+// (lanes.go), four at a time in vector registers. Only lengths steer jumps and addresses.
 package main
 
 import (
@@ -19,7 +20,7 @@ const elementSize = 16
 
 func main() {
 	ConstraintExpr("!purego")
-	defineConstant()
+	defineMinusFold()
 	defineLaneConstants()
 	elementwise("mulVecBMI2", "dst[i] = a[i] * b[i]", false, mul)
 	elementwise("scaleVecBMI2", "dst[i] = a[i] * b[0] / 2^128", true, mulMontgomery)

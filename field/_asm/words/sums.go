@@ -6,11 +6,8 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// most is how many products a routine adds up without reducing.
-const most = 1 << 12
-
-// sums is an element and less than most products added up: main + cross*X. Apart, fewer additions wait for
-// one another.
+// sums is an element and less than 2^20 products added up: main + cross*X. Apart, fewer additions
+// wait for one another.
 type sums struct {
 	main  [5]Register
 	cross [3]Register
@@ -54,11 +51,17 @@ func (s sums) reduce() element {
 	return wide(s.main[:4]).reduce(s.main[4])
 }
 
-// columns are the columns of a matrix, one after the other. There are not registers for all of this: it
-// lies in the frame.
-type columns struct{ row, size, stride, left, end Mem }
+// columns are the columns of a matrix, one after the other. There are not registers for all of
+// this: it lies in the frame.
+type columns struct {
+	row    Mem // the next column's element in the first row
+	stride Mem // from row to row, in bytes
+	size   Mem // of a vector with an element for each row, in bytes
+	end    Mem // of the coefficients
+	left   Mem // columns
+}
 
-// loadColumns takes n rows, n > 0, of so many columns as the parameters say.
+// loadColumns takes the matrix from the parameters rows, n, stride and columns.
 func loadColumns() columns {
 	c := columns{row: local("rows"), size: local("n"), stride: local("stride"), left: local("columns"), end: AllocLocal(8)}
 	SHLQ(U8(4), c.size) // bytes
