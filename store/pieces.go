@@ -80,7 +80,7 @@ func (b bucket) putPieces(key, value []byte, n int) error {
 // getPieces returns a copy of a value, nil if there is none. An error: some of its pieces are missing.
 func (b bucket) getPieces(key []byte) ([]byte, error) {
 	var room [maxBodyPieces][]byte
-	pieces, _, err := b.pieces(key, room[:0])
+	pieces, err := b.pieces(key, room[:0])
 	if err != nil || len(pieces) == 0 {
 		return nil, err
 	}
@@ -97,37 +97,39 @@ func (b bucket) getPieces(key []byte) ([]byte, error) {
 
 // hasPieces tells whether there is a value, or a part of one.
 func (b bucket) hasPieces(key []byte) bool {
-	found, _ := b.b.Cursor().Seek(key)
+	_, found, _ := b.seek(key)
 	return bytes.HasPrefix(found, key)
 }
 
-// deletePieces deletes a value, if there is one.
+// deletePieces deletes a value, if there is one. An error: some of its pieces are missing.
 func (b bucket) deletePieces(key []byte) error {
-	var room [maxBodyPieces][]byte
-	pieces, whole, err := b.pieces(key, room[:0])
-	switch {
-	case err != nil || len(pieces) == 0:
-		return err
-	case whole:
-		return b.delete(key)
-	}
-	for i := range pieces {
-		if err := b.delete(pieceKey(key, i, len(pieces))); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := b.takePieces(key)
+	return err
 }
 
-// pieces appends the pieces of a value to room; none if there is no value. whole: the only one stands under the key itself.
-func (b bucket) pieces(key []byte, room [][]byte) (pieces [][]byte, whole bool, err error) {
-	cursor := b.b.Cursor()
-	found, piece := cursor.Seek(key)
-	if !bytes.HasPrefix(found, key) {
-		return nil, false, nil
+// takePieces is deletePieces that tells whether there was a value.
+func (b bucket) takePieces(key []byte) (there bool, err error) {
+	var order pieceOrder
+	for {
+		cursor, found, _ := b.seek(key) // what is left of it
+		switch {
+		case !bytes.HasPrefix(found, key) && order.complete():
+			return false, nil
+		case !bytes.HasPrefix(found, key) || !order.follows(found, len(key)):
+			return false, b.damaged(key, "piece %d of it is missing", order.next)
+		}
+		b.t.writes++
+		if err := cursor.Delete(); err != nil || order.complete() {
+			return true, err
+		}
 	}
-	if len(found) == len(key) {
-		return append(room, piece), true, nil
+}
+
+// pieces appends the pieces of a value to room; none if there is no value.
+func (b bucket) pieces(key []byte, room [][]byte) (pieces [][]byte, err error) {
+	cursor, found, piece := b.seek(key)
+	if !bytes.HasPrefix(found, key) {
+		return nil, nil
 	}
 	var order pieceOrder
 	for ; bytes.HasPrefix(found, key); found, piece = cursor.Next() {
@@ -135,10 +137,10 @@ func (b bucket) pieces(key []byte, room [][]byte) (pieces [][]byte, whole bool, 
 			break
 		}
 		if room = append(room, piece); order.complete() {
-			return room, false, nil
+			return room, nil
 		}
 	}
-	return nil, false, b.damaged(key, "piece %d of it is missing", order.next)
+	return nil, b.damaged(key, "piece %d of it is missing", order.next)
 }
 
 // pieceKey is the key of piece i of n.

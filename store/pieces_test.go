@@ -24,7 +24,7 @@ func inBucket(t testing.TB, f func(b bucket)) {
 	err = db.Update(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucket([]byte("values"))
 		if err == nil {
-			f(bucket{newTxn(tx, dap.RoleLeader), b, "values"})
+			f(newBucket(newTxn(tx, dap.RoleLeader), b, "values"))
 		}
 		return err
 	})
@@ -83,14 +83,14 @@ func TestMissingPieces(t *testing.T) {
 			if got, err := b.getPieces(key); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("piece %d of it is missing", missing)) {
 				t.Errorf("without piece %d: %q, %v", missing, got, err)
 			}
-			if err := b.deletePieces(key); err == nil {
-				t.Errorf("without piece %d it was deleted", missing)
-			}
 			c := &checker{}
 			var seen []string
 			err := c.eachPieced(b, len(key), func(key []byte) error { seen = append(seen, string(key)); return nil })
 			if err != nil || len(c.violations) == 0 || c.violations[0].Invariant != ruleDecodes || seen[len(seen)-1] != "kez" {
 				t.Errorf("without piece %d: the check saw %v, and reports %v, %v", missing, seen, c.violations, err)
+			}
+			if err := b.deletePieces(key); err == nil {
+				t.Errorf("without piece %d it was deleted", missing)
 			}
 		})
 	}

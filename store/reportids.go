@@ -141,7 +141,8 @@ func (x *reportIDs) bucket(i int) bucket {
 	g := &x.generations[i]
 	if g.opened == nil {
 		key := be64(g.start)
-		g.opened = &bucket{x.root.t, x.root.b.Bucket(key), fmt.Sprintf("%s/%x", x.root.name, key)}
+		opened := newBucket(x.root.t, x.root.b.Bucket(key), fmt.Sprintf("%s/%x", x.root.name, key))
+		g.opened = &opened
 	}
 	return *g.opened
 }

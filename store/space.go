@@ -94,7 +94,7 @@ func (t *txn) space(task dap.TaskID) (*space, error) {
 	if root == nil {
 		return nil, about(aggregator.ErrNotFound, "task %s", task)
 	}
-	sp := &space{t: t, root: bucket{t, root, bucketData + "/" + task.String()}, task: task, subs: make(map[string]bucket)}
+	sp := &space{t: t, root: newBucket(t, root, bucketData+"/"+task.String()), task: task, subs: make(map[string]bucket)}
 	shape := root.Get([]byte(keyShape))
 	if len(shape) != shapeLength {
 		return nil, sp.root.damaged([]byte(keyShape), "it has %d bytes, not %d", len(shape), shapeLength)
@@ -117,7 +117,7 @@ func (sp *space) sub(name string) bucket {
 		if found == nil {
 			panic(fmt.Sprintf("bucket %s/%s is missing", sp.root.name, name))
 		}
-		b = bucket{sp.t, found, sp.root.name + "/" + name}
+		b = newBucket(sp.t, found, sp.root.name+"/"+name)
 		sp.subs[name] = b
 	}
 	return b

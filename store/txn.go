@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -34,18 +35,38 @@ func (s *store) newTxn(tx *bolt.Tx) *txn {
 	return t
 }
 
-// bucket is a bbolt bucket within a transaction.
+// bucket is a bbolt bucket within a transaction. Copies of it share a cursor, so only one goroutine uses them.
 type bucket struct {
 	t    *txn
 	b    *bolt.Bucket
 	name string
+	at   *seeker
 }
 
+// seeker is the cursor with which a bucket's keys are looked up: bbolt's own Get and Delete make one for each key.
+type seeker struct{ cursor *bolt.Cursor }
+
+func newBucket(t *txn, b *bolt.Bucket, name string) bucket { return bucket{t, b, name, new(seeker)} }
+
 // top returns a bucket of the first level. Open has made sure that it exists.
-func (t *txn) top(name string) bucket { return bucket{t, t.tx.Bucket([]byte(name)), name} }
+func (t *txn) top(name string) bucket { return newBucket(t, t.tx.Bucket([]byte(name)), name) }
+
+// seek finds the first key that is not below key. The cursor stays there until the bucket is next asked or changed.
+func (b bucket) seek(key []byte) (cursor *bolt.Cursor, found, value []byte) {
+	if b.at.cursor == nil {
+		b.at.cursor = b.b.Cursor()
+	}
+	found, value = b.at.cursor.Seek(key)
+	return b.at.cursor, found, value
+}
 
 // get returns a value that is valid during the transaction, or nil.
-func (b bucket) get(key []byte) []byte { return b.b.Get(key) }
+func (b bucket) get(key []byte) []byte {
+	if _, found, value := b.seek(key); bytes.Equal(found, key) {
+		return value
+	}
+	return nil
+}
 
 // put stores a value, which must not change until the transaction has ended.
 func (b bucket) put(key, value []byte) error {
@@ -54,9 +75,13 @@ func (b bucket) put(key, value []byte) error {
 	return b.b.Put(key, value)
 }
 
+// delete deletes a key, if it is there.
 func (b bucket) delete(key []byte) error {
 	b.t.writes++
-	return b.b.Delete(key)
+	if cursor, found, _ := b.seek(key); bytes.Equal(found, key) {
+		return cursor.Delete()
+	}
+	return nil
 }
 
 // next returns the next number of the bucket's own sequence, from 1 on.
