@@ -241,7 +241,7 @@ func (c *checker) space(t *txn, key []byte) error {
 	}
 	common := spaceChecker{checker: c, sp: sp, floor: floor, tallies: make(map[uint64]*tally), batches: make(map[uint64]dap.BatchID)}
 	if c.store.role == dap.RoleLeader {
-		l := leaderChecker{spaceChecker: common, members: make(sequenceSet), times: make(map[dap.Time]timeCounts), inJobs: make(map[dap.BatchID]uint64), lateTimes: make(map[dap.Time]uint64), lateBatches: make(map[dap.BatchID]uint64)}
+		l := leaderChecker{spaceChecker: common, members: make(sequenceSet), pending: make(sequenceSet), times: make(map[dap.Time]timeCounts), inJobs: make(map[dap.BatchID]uint64), lateTimes: make(map[dap.Time]uint64), lateBatches: make(map[dap.BatchID]uint64)}
 		return l.check()
 	}
 	h := helperChecker{spaceChecker: common}

@@ -46,7 +46,7 @@ func (b *breaker) sole(name string) (key, value []byte) {
 func (b *breaker) put(name string, key, value []byte) { b.ok(b.sp.sub(name).put(key, value)) }
 func (b *breaker) delete(name string, key []byte)     { b.ok(b.sp.sub(name).delete(key)) }
 
-// ids returns the bucket of the first generation, and a report ID in it with the state.
+// id returns the bucket of the first generation, and a report ID in it with that standing.
 func (b *breaker) id(state idState) (bucket, []byte, idEntry) {
 	b.t.Helper()
 	ids, err := b.sp.reportIDs()
@@ -55,7 +55,7 @@ func (b *breaker) id(state idState) (bucket, []byte, idEntry) {
 	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
 		entry, err := decodeIDEntry(value)
 		b.ok(err)
-		if entry.state == state {
+		if entry = b.sp.standing(entry); entry.state == state {
 			return ids.bucket(0), slices.Clone(key), entry
 		}
 	}

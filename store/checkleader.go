@@ -12,6 +12,7 @@ import (
 type leaderChecker struct {
 	spaceChecker
 	members sequenceSet // reports in jobs
+	pending sequenceSet // reports that wait, are in a job or have a body
 	times   map[dap.Time]timeCounts
 	inJobs  map[dap.BatchID]uint64 // reports in active jobs
 	// Those of them whose jobs were in quarantine: their batches may be collected.
@@ -55,6 +56,7 @@ func (c *leaderChecker) waiting() error {
 
 // pendingReport checks a report that waits or is in a job.
 func (c *leaderChecker) pendingReport(where string, m member) error {
+	c.pending.add(m.sequence)
 	if !c.sp.sub(bucketBodies).hasPieces(be64(m.sequence)) {
 		c.report(ruleBody, "task %s: report %d, %s, has no body", c.sp.task, m.sequence, where)
 	}
@@ -173,6 +175,7 @@ func (c *leaderChecker) bodies() error {
 		if err != nil {
 			return err
 		}
+		c.pending.add(sequence)
 		if !c.members.has(sequence) && c.sp.sub(bucketWaiting).get(key) == nil {
 			c.report(ruleBody, "task %s: the body of report %d belongs to no pending report", c.sp.task, sequence)
 		}
@@ -243,6 +246,10 @@ func (c *leaderChecker) ids() error {
 		case idRejected:
 			c.counted.reject(e.error, 1)
 		case idOpen:
+			if c.sp.leavesOpen() && !c.pending.has(e.sequence) && e.sequence-1 < c.sp.sub(bucketBodies).b.Sequence() {
+				c.tally(id, e.counted())
+				return nil
+			}
 			value := c.sp.sub(bucketWaiting).get(be64(e.sequence))
 			waits := len(value) == waitingLength && bytes.Equal(value[8:], id[:])
 			if !waits && !c.members.has(e.sequence) {

@@ -132,6 +132,7 @@ func (sp *space) reportContents(c *Contents, batches map[uint64]dap.BatchID) err
 			if err != nil {
 				return ids.damaged(key, "%v", err)
 			}
+			e = sp.standing(e)
 			standing := ReportStanding{Time: e.time, State: ReportState(e.state), Sequence: e.sequence, Error: e.error}
 			if e.state == idCounted {
 				standing.Bucket = sp.bucketID(e.time, batches[e.ordinal])

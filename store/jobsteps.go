@@ -306,14 +306,14 @@ func (f *finish) endReports(sp *space, ordinal uint64) error {
 			}
 			continue
 		}
-		entry, in, err := ids.open(m)
-		if err != nil {
-			return err
+		key := be64(m.sequence)
+		pending, err := bodies.takePieces(key)
+		if err == nil && !pending {
+			err = bodies.damaged(key, "the body of a report in job %s is missing: it may be counted already", f.id)
 		}
-		err = firstError(
-			in.put(m.id[:], idEntry{state: idCounted, time: entry.time, ordinal: ordinal}.encode()),
-			bodies.deletePieces(be64(m.sequence)),
-		)
+		if err == nil && !sp.leavesOpen() {
+			err = ids.count(m, ordinal)
+		}
 		if err != nil {
 			return err
 		}

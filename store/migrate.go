@@ -33,6 +33,7 @@ var migrations = map[uint64][]migrationStep{
 	1: {eachTask(prepareVersion2), eachTask(releasePending), eachTask(orderHelperJobs)},
 	2: {nothingToChange}, // values of one piece stay as they are
 	3: {eachTask(addLedger)},
+	4: {nothingToChange}, // entries that say counted stay so
 }
 
 // migrationPart is how many records a transaction of a migration changes, about.

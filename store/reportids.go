@@ -48,7 +48,7 @@ func generationWidth(precision dap.TimePrecision) uint64 {
 type idState uint8
 
 const (
-	idOpen     idState = 1 // it waits, or is in an aggregation job
+	idOpen     idState = 1 // it waits, or is in an aggregation job; or it is counted, see space.standing
 	idCounted  idState = 2 // it is in a batch bucket
 	idRejected idState = 3
 )
@@ -189,6 +189,24 @@ func (x *reportIDs) insert(id *dap.ReportID, entry idEntry) error {
 	return ids.put(id[:], entry.encode())
 }
 
+// standing is what an entry says beside the bodies. A Leader's entry of a time-interval task stays as it is when the
+// report is counted, since it has the time already, which is the bucket: IDs are random, and every one
+// that changes costs a page. A report that waits or is in a job has a body, and one that is counted has none.
+func (sp *space) standing(e idEntry) idEntry {
+	if e.state == idOpen && sp.leavesOpen() && !sp.sub(bucketBodies).hasPieces(be64(e.sequence)) {
+		return e.counted()
+	}
+	return e
+}
+
+// leavesOpen tells whether the entries of reports that are counted stay open.
+func (sp *space) leavesOpen() bool {
+	return sp.t.role == dap.RoleLeader && sp.mode == dap.BatchModeTimeInterval
+}
+
+// counted is the entry of a counted time-interval report.
+func (e idEntry) counted() idEntry { return idEntry{state: idCounted, time: e.time} }
+
 // open returns the entry of a report that waits or is in a job, to be replaced in the returned bucket.
 func (x *reportIDs) open(m *member) (idEntry, bucket, error) {
 	var entry idEntry
@@ -211,6 +229,16 @@ func (x *reportIDs) open(m *member) (idEntry, bucket, error) {
 		return idEntry{}, bucket{}, ids.damaged(m.id[:], "it is not open as report %d", m.sequence)
 	}
 	return entry, ids, nil
+}
+
+// count makes the entry of a report that waits or is in a job one of a report that is counted, in the leader-selected
+// batch of that ordinal.
+func (x *reportIDs) count(m *member, ordinal uint64) error {
+	entry, in, err := x.open(m)
+	if err != nil {
+		return err
+	}
+	return in.put(m.id[:], idEntry{state: idCounted, time: entry.time, ordinal: ordinal}.encode())
 }
 
 // generationBefore returns the newest generation that starts no later than a time, or the first.

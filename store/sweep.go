@@ -440,7 +440,7 @@ func (w *sweep) generation(ids bucket) (empty bool, err error) {
 		if err != nil {
 			return false, ids.damaged(key, "%v", err)
 		}
-		if e.state == idOpen || e.time >= w.floor {
+		if e.time >= w.floor || w.sp.standing(e).state == idOpen {
 			empty = false
 			continue
 		}

@@ -452,12 +452,26 @@ func entries(data *bbolt.Bucket, f func(generation *bbolt.Bucket, key, value []b
 	})
 }
 
+// standing is the state of an entry of the index. That of a counted report of a time-interval task says open, and its
+// body is gone.
+func standing(data *bbolt.Bucket, entry []byte) store.ReportState {
+	state := store.ReportState(entry[0])
+	if state != store.ReportOpen {
+		return state
+	}
+	sequence := entry[9:]
+	if body, _ := data.Bucket([]byte("bodies")).Cursor().Seek(sequence); !bytes.HasPrefix(body, sequence) && data.Get([]byte("shape"))[0] == byte(dap.BatchModeTimeInterval) {
+		return store.ReportCounted
+	}
+	return state
+}
+
 // changeFirst changes the first entry of the index that is in a state.
 func changeFirst(state store.ReportState, change func(value []byte) []byte) func(*bbolt.Bucket) error {
 	return func(data *bbolt.Bucket) error {
 		done := false
 		return entries(data, func(generation *bbolt.Bucket, key, value []byte) error {
-			if done || value[0] != byte(state) {
+			if done || standing(data, value) != state {
 				return nil
 			}
 			done = true
