@@ -87,6 +87,7 @@ type memoryPlan struct {
 	jobs         int64 // what aggregation jobs hold
 	verification int64 // what verification works in
 	filter       int64 // the filter that knows most new report IDs for new
+	garbage      int64 // what may gather at least before it is collected
 	connections  int
 }
 
@@ -105,6 +106,7 @@ func planMemory(total int64) memoryPlan {
 		jobs:         total / 6,
 		verification: total / 6,
 		filter:       total / 20,
+		garbage:      total / 8,
 		connections:  int(min(total/bytesPerConnection, 100_000)),
 	}
 }
@@ -122,14 +124,18 @@ func (l *LimitsConfig) plan() memoryPlan {
 	return p
 }
 
-// limitRuntime sets the runtime's soft limit, unless the operator has set it in the
+// limitRuntime sets the runtime's soft limit and how much garbage may gather, unless the operator has set them in the
 // environment, until the function it returns is called.
 func (p *memoryPlan) limitRuntime() (restore func()) {
+	stop := keepGarbage(p.garbage)
 	if os.Getenv("GOMEMLIMIT") != "" {
-		return func() {}
+		return stop
 	}
 	before := debug.SetMemoryLimit(p.runtime)
-	return func() { debug.SetMemoryLimit(before) }
+	return func() {
+		debug.SetMemoryLimit(before)
+		stop()
+	}
 }
 
 // apply sets what both engines have in common.

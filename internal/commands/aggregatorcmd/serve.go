@@ -19,8 +19,8 @@ has begun, and ends; a second interrupt ends it at once, which loses nothing.
 
 It keeps to the memory that config.toml allows (memory in the section limits,
 512MB by default; GOMEMLIMIT in the environment replaces the part of it that
-the Go runtime keeps to). What does not fit it refuses, and says when to come
-again.
+the Go runtime keeps to, and GOGC how much garbage gathers there). What does
+not fit it refuses, and says when to come again.
 
 It logs to standard error, as config.toml says. The other commands operate it
 while it runs, through a socket in the directory that only you can open.`,
