@@ -4,6 +4,12 @@
 
 package x25519
 
+// mulRegistersAVX2 is mul4Generic for the assembly alone: its arguments are in registers.
+func mulRegistersAVX2()
+
+// squareRegistersAVX2 is square4Generic for the assembly alone, for n = 1: its arguments are in registers.
+func squareRegistersAVX2()
+
 // mulAVX2 is mul4Generic.
 func mulAVX2(out *[10][4]uint64, a *[10][4]uint64, b *[10][4]uint64)
 

@@ -37,10 +37,20 @@ func avx2() {
 	odd := broadcast("twoP4odd", 1<<26-2, 4)
 	constants4.twoP = [limbs4]Mem{first, odd, even, odd, even, odd, even, odd, even, odd}
 
+	TEXT("mulRegistersAVX2", NOSPLIT, "func()")
+	Doc("mulRegistersAVX2 is mul4Generic for the assembly alone: its arguments are in registers.")
+	mul4(inRegister(outRegister), inRegister(aRegister), inRegister(bRegister), inRegister(scratchRegister))
+	RET()
+
+	TEXT("squareRegistersAVX2", NOSPLIT, "func()")
+	Doc("squareRegistersAVX2 is square4Generic for the assembly alone, for n = 1: its arguments are in registers.")
+	square4(inRegister(outRegister), inRegister(aRegister), inRegister(scratchRegister))
+	RET()
+
 	TEXT("mulAVX2", 0, "func(out, a, b *[10][4]uint64)")
 	Doc("mulAVX2 is mul4Generic.")
 	a, b, out := argument("a", 0, limbs4, width4), argument("b", 0, limbs4, width4), argument("out", 0, limbs4, width4)
-	mul4(out, a, b, newLocals(1, limbs4, width4).element())
+	callMul4(out, a, b, newLocals(1, limbs4, width4).element())
 	VZEROUPPER()
 	RET()
 
@@ -49,10 +59,10 @@ func avx2() {
 	a, out = argument("a", 0, limbs4, width4), argument("out", 0, limbs4, width4)
 	n := Load(Param("n"), GP64())
 	scratch := newLocals(1, limbs4, width4).element()
-	square4(out, a, scratch)
+	callSquare4(out, a, scratch)
 	JMP(LabelRef("square4next"))
 	Label("square4again")
-	square4(out, out, scratch)
+	callSquare4(out, out, scratch)
 	Label("square4next")
 	DECQ(n)
 	JNZ(LabelRef("square4again"))
@@ -64,6 +74,30 @@ func avx2() {
 	ladderStep4()
 	VZEROUPPER()
 	RET()
+}
+
+// The registers in which mulRegistersAVX2 and squareRegistersAVX2 find their arguments. They change no other
+// register for general use.
+var outRegister, aRegister, bRegister, scratchRegister = RDI, RSI, RDX, RCX
+
+// inRegister is the field element that a register points to.
+func inRegister(r Register) element { return element{Mem{Base: r}, width4} }
+
+// callMul4 is mul4 by a call, and callSquare4 square4. Nine copies of them in a ladder step fill what the processor has for
+// decoded instructions, which it shares with whatever else runs on the same core.
+func callMul4(out, a, b, nineteenB element) {
+	LEAQ(out.at, outRegister)
+	LEAQ(a.at, aRegister)
+	LEAQ(b.at, bRegister)
+	LEAQ(nineteenB.at, scratchRegister)
+	CALL(LabelRef("·mulRegistersAVX2(SB)"))
+}
+
+func callSquare4(out, a, nineteenA element) {
+	LEAQ(out.at, outRegister)
+	LEAQ(a.at, aRegister)
+	LEAQ(nineteenA.at, scratchRegister)
+	CALL(LabelRef("·squareRegistersAVX2(SB)"))
 }
 
 // mul4 sets out = a * b. It uses up nineteenB.
@@ -241,20 +275,20 @@ func ladderStep4() {
 		VMOVDQU(dv, q.limb(i))
 	}
 	Comment("AA = P^2")
-	square4(aa, p, scratch)
+	callSquare4(aa, p, scratch)
 	Comment("BB = Q^2")
-	square4(q, q, scratch)
+	callSquare4(q, q, scratch)
 	Comment("DA = D * A")
-	mul4(a, d, a, scratch)
+	callMul4(a, d, a, scratch)
 	Comment("CB = C * B")
-	mul4(b, c, b, scratch)
+	callMul4(b, c, b, scratch)
 	Comment("E = AA - BB")
 	sub4(e, aa, q)
 	Comment("x2 = AA * BB")
-	mul4(x2, aa, q, scratch)
+	callMul4(x2, aa, q, scratch)
 	Comment("x3 = (DA + CB)^2")
 	add4(s, a, b)
-	square4(x3, s, scratch)
+	callSquare4(x3, s, scratch)
 	Comment("AA + a24 * E")
 	var h [limbs4]VecVirtual
 	a24 := YMM()
@@ -267,9 +301,9 @@ func ladderStep4() {
 	carry4(aa, &h)
 	Comment("(DA - CB)^2")
 	sub4(s, a, b)
-	square4(s, s, scratch)
+	callSquare4(s, s, scratch)
 	Comment("z2 = E * (AA + a24 * E)")
-	mul4(z2, aa, e, scratch)
+	callMul4(z2, aa, e, scratch)
 	Comment("z3 = x1 * (DA - CB)^2")
-	mul4(z3, s, x1, scratch)
+	callMul4(z3, s, x1, scratch)
 }
