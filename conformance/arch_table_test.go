@@ -35,6 +35,7 @@ var architecture = []archRow{
 	{name: "collector/wire", imports: "collector/service dap"},
 	{name: "collector/web", imports: "collector/service collector/wire dap", tests: "collector/resultstore internal/secret"},
 	{name: "collector/resultstore", imports: "collector/service dap internal/sealed internal/secret"},
+	{name: "collector/servicetest", imports: "collector/resultstore collector/service dap internal/secret internal/taskfile", testOnly: true},
 	// What an analyst sees of it: charts, and pages without a framework.
 	{name: "collector/chart"},
 	{name: "collector/page", imports: "collector/chart collector/service dap internal/secret internal/timespan", tests: "internal/browser"},

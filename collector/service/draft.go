@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/twofold-dap/twofold/dap"
 	"github.com/twofold-dap/twofold/internal/taskfile"
@@ -72,7 +73,7 @@ func (s *Service) make(d Draft) (taskfile.File, Schedule, error) {
 	}
 	file, err := taskfile.New(draft)
 	if field, ok := errors.AsType[*taskfile.FieldError](err); ok {
-		return file, schedule, &FieldError{field.Field, field.Problem}
+		return file, schedule, &FieldError{strings.Replace(field.Field, "differential_privacy", "privacy", 1), field.Problem}
 	}
 	if err != nil {
 		return file, schedule, &FieldError{"task", err.Error()}

@@ -3,6 +3,7 @@ package service
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/twofold-dap/twofold/dp"
 	"github.com/twofold-dap/twofold/internal/taskfile"
@@ -47,15 +48,15 @@ func addPrivacy(draft *taskfile.Draft, privacy *PrivacyDraft) error {
 	return nil
 }
 
-// largestBatch is how many reports a batch may have at most, so that no result wraps around the field; the minimum if the
-// parameters are unsound, which shows later.
+// largestBatch is how many reports a batch may have at most, so that no result wraps around the field and a task file can
+// hold the number; the minimum if the parameters are unsound, which shows later.
 func largestBatch(draft *taskfile.Draft, p dp.Parameters) uint64 {
 	p.MaxBatchSize = max(draft.MinBatchSize, 1)
 	mechanism, err := taskprivacy.MechanismOf(draft.Spec.Config, p, draft.MinBatchSize)
 	if err != nil {
 		return p.MaxBatchSize
 	}
-	return max(mechanism.WrapBound().MaxBatchSize, p.MaxBatchSize)
+	return max(min(mechanism.WrapBound().MaxBatchSize, math.MaxInt64), p.MaxBatchSize)
 }
 
 func privacyError(field string, err error) error {

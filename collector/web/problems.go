@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/twofold-dap/twofold/collector/service"
+	"github.com/twofold-dap/twofold/collector/wire"
 )
 
 // Problem is a problem document (RFC 9457). Its type is "about:blank", or one of the API's, which its OpenAPI document names.
@@ -86,7 +87,7 @@ func problemOf(err error) Problem {
 	if e, ok := errors.AsType[*service.NotReadyError](err); ok {
 		p := Problem{Type: typeNotReady, Title: "There is no batch to collect yet.", Status: http.StatusConflict, Detail: e.Problem}
 		if !e.At.IsZero() {
-			at := e.At.UTC()
+			at := wire.Written(e.At)
 			p.RetryAt = &at
 		}
 		return p

@@ -277,10 +277,11 @@ func (h *Handler) results(c *gin.Context) error {
 
 // formatOf is what the parameter format asks for, or else the header Accept.
 func formatOf(c *gin.Context) (string, error) {
-	switch format := c.Query("format"); format {
-	case "json", "csv":
+	format, given := c.GetQuery("format")
+	switch {
+	case format == "json", format == "csv":
 		return format, nil
-	case "":
+	case !given:
 		if accept := c.GetHeader("Accept"); strings.Contains(accept, "text/csv") && !strings.Contains(accept, "application/json") {
 			return "csv", nil
 		}
@@ -338,13 +339,13 @@ func taskID(c *gin.Context) (dap.TaskID, error) {
 // filterOf reads the parameters from, to and limit.
 func filterOf(c *gin.Context) (filter service.Filter, err error) {
 	for name, field := range map[string]*time.Time{"from": &filter.From, "to": &filter.To} {
-		if text := c.Query(name); text != "" {
+		if text, given := c.GetQuery(name); given {
 			if *field, err = time.Parse(time.RFC3339, text); err != nil {
 				return filter, &service.FieldError{Field: name, Problem: "is not a time as in RFC 3339; write it like 2026-01-31T08:00:00Z"}
 			}
 		}
 	}
-	if text := c.Query("limit"); text != "" {
+	if text, given := c.GetQuery("limit"); given {
 		if filter.Limit, err = strconv.Atoi(text); err != nil || filter.Limit < 1 {
 			return filter, &service.FieldError{Field: "limit", Problem: "must be a whole number, 1 or more"}
 		}

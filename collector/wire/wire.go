@@ -265,6 +265,9 @@ func (d Draft) Service() (service.Draft, error) {
 // Service returns the schedule of package service. Its error is a *service.FieldError.
 func (s Schedule) Service() (service.Schedule, error) {
 	schedule := service.Schedule{Every: service.Every(s.Every)}
+	if s.Every == "" {
+		return schedule, &service.FieldError{Field: "schedule.every", Problem: "is missing; write hour, day, batch or hand"}
+	}
 	if s.DelaySeconds != nil {
 		delay, err := seconds("schedule.delay_seconds", *s.DelaySeconds)
 		if err != nil {
@@ -282,12 +285,29 @@ func seconds(field string, n int64) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
+// The first and the last time that RFC 3339 can write. Leaders and task files may name others.
+var (
+	firstTime = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	lastTime  = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+)
+
+// Written is the time in UTC, or the nearest one that RFC 3339 can write.
+func Written(t time.Time) time.Time {
+	switch {
+	case t.Before(firstTime):
+		return firstTime
+	case t.After(lastTime):
+		return lastTime
+	}
+	return t.UTC()
+}
+
 // optional is nil for the zero time.
 func optional(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
-	t = t.UTC()
+	t = Written(t)
 	return &t
 }
 
@@ -337,7 +357,7 @@ func NewSchedule(s service.Schedule) Schedule {
 // NewProgress returns the object of a task's progress.
 func NewProgress(p *service.Progress) Progress {
 	progress := Progress{
-		At: p.At, Supported: !p.Unsupported, Waiting: Coarse(p.Waiting), Aggregated: Coarse(p.Aggregated), Collected: Coarse(p.Collected),
+		At: Written(p.At), Supported: !p.Unsupported, Waiting: Coarse(p.Waiting), Aggregated: Coarse(p.Aggregated), Collected: Coarse(p.Collected),
 		Rejected: make(map[string]Coarse, len(p.Rejected)), Ready: p.Ready, NextStart: optional(p.NextStart), NextEnd: optional(p.NextEnd),
 		ReadyBatches: p.ReadyBatches, Buckets: []Bucket{},
 	}
@@ -345,7 +365,7 @@ func NewProgress(p *service.Progress) Progress {
 		progress.Rejected[reason] = Coarse(n)
 	}
 	for _, b := range p.Buckets {
-		progress.Buckets = append(progress.Buckets, Bucket{b.Start, b.End, Coarse(b.Waiting), Coarse(b.Aggregated)})
+		progress.Buckets = append(progress.Buckets, Bucket{Written(b.Start), Written(b.End), Coarse(b.Waiting), Coarse(b.Aggregated)})
 	}
 	return progress
 }
@@ -354,7 +374,7 @@ func NewProgress(p *service.Progress) Progress {
 func NewCollection(c *service.Collection) Collection {
 	collection := Collection{
 		Task: c.Task.String(), Number: c.Number, Start: optional(c.Start), End: optional(c.End), ByHand: c.ByHand, State: string(c.State),
-		Reason: string(c.Reason), Problem: c.Problem, CreatedAt: c.CreatedAt.UTC(), EndedAt: optional(c.EndedAt), Attempts: c.Attempts,
+		Reason: string(c.Reason), Problem: c.Problem, CreatedAt: Written(c.CreatedAt), EndedAt: optional(c.EndedAt), Attempts: c.Attempts,
 		LastError: c.LastError, NextAttempt: optional(c.NextAttempt),
 	}
 	if c.Result != nil {
@@ -367,8 +387,8 @@ func NewCollection(c *service.Collection) Collection {
 // NewResult returns the object of a result.
 func NewResult(r *service.Result) Result {
 	result := Result{
-		Task: r.Task.String(), Number: r.Number, Start: r.Start, End: r.End, FirstReport: r.FirstReport, LastReport: r.LastReport,
-		ReportCount: r.ReportCount, CollectedAt: r.CollectedAt, Values: make([]Value, len(r.Values)),
+		Task: r.Task.String(), Number: r.Number, Start: Written(r.Start), End: Written(r.End), FirstReport: Written(r.FirstReport), LastReport: Written(r.LastReport),
+		ReportCount: r.ReportCount, CollectedAt: Written(r.CollectedAt), Values: make([]Value, len(r.Values)),
 	}
 	for i, v := range r.Values {
 		result.Values[i] = Value{v.Label, v.Number, v.StandardError, v.Low, v.High}

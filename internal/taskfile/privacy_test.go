@@ -74,3 +74,21 @@ func TestUnsoundPrivacy(t *testing.T) {
 		}
 	}
 }
+
+// What a task file's TOML cannot hold is no task.
+func TestGreatNumbers(t *testing.T) {
+	for field, change := range map[string]func(*Draft){
+		"min_batch_size": func(d *Draft) { d.MinBatchSize = 1 << 63 },
+		"differential_privacy.reports_per_client": func(d *Draft) { d.Privacy.ReportsPerClient = 1 << 63 },
+		"differential_privacy.reports_per_batch":  func(d *Draft) { d.Privacy.ReportsPerBatch, d.Privacy.ReportsPerClient = 1<<63, 1<<63-1 },
+		"differential_privacy.max_batch_size":     func(d *Draft) { d.Privacy.MaxBatchSize = 1 << 63 },
+	} {
+		d := draft(t)
+		d.Privacy = private(dp.PureEpsilon)
+		change(&d)
+		_, err := New(d)
+		if problem, ok := errors.AsType[*FieldError](err); !ok || problem.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}

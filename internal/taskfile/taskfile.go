@@ -16,6 +16,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -153,7 +154,11 @@ func taskInterval(precision dap.TimePrecision, start time.Time, duration time.Du
 	if duration <= 0 {
 		return nil, &FieldError{"duration", "is missing, and there is a start; give both or none"}
 	}
-	interval, err := precision.IntervalOf(start, start.Add(duration))
+	end := start.Add(duration)
+	if end.UTC().Year() > 9999 {
+		return nil, &FieldError{"start, duration", "end after the year 9999"}
+	}
+	interval, err := precision.IntervalOf(start, end)
 	if err != nil {
 		return nil, &FieldError{"start, duration", err.Error()}
 	}
@@ -163,6 +168,9 @@ func taskInterval(precision dap.TimePrecision, start time.Time, duration time.Du
 // check checks everything but the syntax.
 func (f *File) check() error {
 	if err := f.Config.Validate(); err != nil {
+		return err
+	}
+	if err := f.checkNumbers(); err != nil {
 		return err
 	}
 	if err := f.checkPrivacy(); err != nil {
@@ -184,6 +192,26 @@ func (f *File) check() error {
 	}
 	if f.Taskprov {
 		return f.checkUnaltered()
+	}
+	return nil
+}
+
+// checkNumbers refuses numbers that TOML has not.
+func (f *File) checkNumbers() error {
+	private, _, err := f.Config.Privacy()
+	if err != nil {
+		return &FieldError{privacyField, err.Error()}
+	}
+	for _, number := range []struct {
+		field string
+		value uint64
+	}{
+		{"min_batch_size", f.Config.MinBatchSize}, {privacyField + ".reports_per_client", private.ReportsPerClient},
+		{privacyField + ".reports_per_batch", private.ReportsPerBatch}, {privacyField + ".max_batch_size", private.MaxBatchSize},
+	} {
+		if number.value > math.MaxInt64 {
+			return &FieldError{number.field, fmt.Sprintf("is %d; it must be below 2^63", number.value)}
+		}
 	}
 	return nil
 }

@@ -185,6 +185,7 @@ func TestDecodeErrors(t *testing.T) {
 		"no name":         {"name = 'delays'", "name = ''", "name"},
 		"unprintable":     {"name = 'delays'", `name = "a\u0007b"`, "name"},
 		"start alone":     {"min_batch_size", "start = '2026-01-31T00:00:00Z'\nmin_batch_size", "duration"},
+		"far end":         {"min_batch_size", "start = '9999-12-31T00:00:00Z'\nduration = '48h'\nmin_batch_size", "year 9999"},
 		"duration alone":  {"min_batch_size", "duration = '24h'\nmin_batch_size", "start"},
 		"unaligned start": {"min_batch_size", "start = '2026-01-31T00:30:00Z'\nduration = '24h'\nmin_batch_size", "multiple of the time precision"},
 		"labels":          {"min_batch_size", "labels = ['a']\nmin_batch_size", "labels"},
