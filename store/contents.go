@@ -26,6 +26,9 @@ type Contents struct {
 	Closed []dap.Interval
 	// Floor is the task's floor, below which reports are forgotten.
 	Floor dap.Time
+	// Ledger is what a task with differential privacy has spent, and Charged are the batches that were charged.
+	Ledger  aggregator.PrivacyLedger
+	Charged []aggregator.Batch
 }
 
 // ReportStanding is what has become of a report.
@@ -85,6 +88,9 @@ func (sp *space) contents(c *Contents) (err error) {
 		return err
 	}
 	if err := sp.bucketContents(c); err != nil {
+		return err
+	}
+	if err := sp.ledgerContents(c); err != nil {
 		return err
 	}
 	if sp.t.role != dap.RoleLeader {
@@ -161,6 +167,19 @@ func (sp *space) bucketContents(c *Contents) error {
 			err = copyExactly("batch ID", standing.ID.BatchID[:], key)
 		}
 		c.Buckets = append(c.Buckets, standing)
+		return err
+	})
+}
+
+func (sp *space) ledgerContents(c *Contents) error {
+	record, err := sp.ledger()
+	if err != nil {
+		return err
+	}
+	c.Ledger = aggregator.PrivacyLedger{Batches: record.Batches, Assumed: record.Assumed}
+	return sp.sub(bucketLedger).each(func(key, value []byte) error {
+		batch, _, err := sp.decodeCharge(key, value)
+		c.Charged = append(c.Charged, batch)
 		return err
 	})
 }

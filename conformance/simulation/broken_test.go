@@ -87,7 +87,7 @@ type breakage struct {
 }
 
 func breakages() []breakage {
-	return slices.Concat(uploadBreakages(), countBreakages(), collectionBreakages(), recordBreakages(), stuckBreakages(), floorBreakages(), restoreBreakages())
+	return slices.Concat(uploadBreakages(), countBreakages(), collectionBreakages(), recordBreakages(), stuckBreakages(), floorBreakages(), restoreBreakages(), privacyBreakages())
 }
 
 // brokenLeader is a Leader's store with some methods replaced.

@@ -32,6 +32,8 @@ type checker struct {
 	before [2]dap.Time
 	// unplaced are reports whose batch was forgotten before it was seen.
 	unplaced int
+	// given is how many aggregate shares the Helper has given.
+	given int
 	// vanished are reports of a task that has ended whose end was forgotten before it was seen.
 	vanished uint64
 }
@@ -42,6 +44,7 @@ func (w *world) check(deep bool) (checked bool) {
 	w.model.mu.Lock()
 	defer w.model.mu.Unlock()
 	ctx := context.Background()
+	given := w.network.given()
 	for i, s := range []stored{w.leader.store(), w.helper.store()} {
 		contents, err := s.Contents(ctx, w.id)
 		if errors.Is(err, aggregator.ErrUnavailable) {
@@ -56,7 +59,7 @@ func (w *world) check(deep bool) (checked bool) {
 			w.deepCheck(ctx, [...]side{leader, helper}[i], s)
 		}
 	}
-	c := &checker{world: w, m: w.model, ahead: make(map[aggregator.BucketID]bool)}
+	c := &checker{world: w, m: w.model, given: given, ahead: make(map[aggregator.BucketID]bool)}
 	c.floors()
 	c.pendingReports()
 	c.leaderReports()
@@ -65,6 +68,7 @@ func (w *world) check(deep bool) (checked bool) {
 	c.buckets(1)
 	c.sums()
 	c.collected()
+	c.ledgers()
 	c.noteSpent()
 	c.results()
 	c.refusals()
@@ -392,14 +396,14 @@ func (c *checker) result(j *collectionJob) {
 	}
 	for id, t := range tallies {
 		if c.LeaderSelected {
-			if !j.compared && c.m.claimed[id] == nil && t.count == j.count && t.sum*uint64(max(1, j.param)) == j.sum {
+			if !j.compared && c.m.claimed[id] == nil && t.count == j.count && c.explained(j, t.sum) {
 				buckets, count, sum, j.compared = append(buckets, id), t.count, t.sum, true
 			}
 		} else if j.interval.Contains(id.Time) {
 			buckets, count, sum = append(buckets, id), count+t.count, sum+t.sum
 		}
 	}
-	if count != j.count || sum*uint64(max(1, j.param)) != j.sum {
+	if count != j.count || !c.explained(j, sum) {
 		if c.LeaderSelected && len(buckets) == 0 && (uint64(c.unplaced)+c.vanished > 0 || j.restored && c.m.unworth) {
 			return // the batch, or reports of it, were forgotten before they were seen
 		}
@@ -411,12 +415,17 @@ func (c *checker) result(j *collectionJob) {
 		if c.claimUnseen(j, count, sum*uint64(max(1, j.param))) {
 			return
 		}
+		if c.private() && count == j.count {
+			c.violated(invariantNoise, "a collection of %v has the sum %d with noise, its batch has %d, and no noise was drawn that is the difference", j.interval, int64(j.sum), sum)
+			return
+		}
 		c.violated(invariantResult, "a collection of %v has %d reports and the sum %d; its batch has %d with %d", j.interval, j.count, j.sum, count, sum)
 		return
 	}
 	if j.count < uint64(c.MinBatch) {
 		c.violated(invariantResult, "a collection has %d reports, fewer than %d", j.count, c.MinBatch)
 	}
+	c.useNoise(j, sum)
 	for _, id := range buckets {
 		if c.m.claimed[id] != nil {
 			c.violated(invariantOnce, "bucket %v was collected twice", id)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twofold-dap/twofold/aggregator"
 	"github.com/twofold-dap/twofold/dap"
+	"github.com/twofold-dap/twofold/dp"
 	"github.com/twofold-dap/twofold/internal/taskvdaf"
 	"github.com/twofold-dap/twofold/internal/testvdaf"
 	"github.com/twofold-dap/twofold/internal/vdafspec"
@@ -35,6 +36,10 @@ type config struct {
 	LeaderKeeps  duration `json:"leader_keeps,omitempty"`
 	HelperKeeps  duration `json:"helper_keeps,omitempty"`
 	KeepsAnswers duration `json:"keeps_answers,omitempty"`
+	// Budget is for how many batches the privacy budget suffices, or anyNumber; 0: the task has no differential privacy.
+	Budget int `json:"budget,omitempty"`
+	// Gaussian: the noise is of the zero-concentrated mechanism, not of the pure one.
+	Gaussian bool `json:"gaussian,omitempty"`
 }
 
 const (
@@ -83,6 +88,7 @@ type scheme struct {
 	verifier  vdaf.Verifier
 	test      *testvdaf.VDAF // nil: Prio3Sum
 	sum       *vdaf.Prio3Sum
+	mechanism *dp.Mechanism // nil: the task has no differential privacy
 	topology  *pingpong.Topology
 	verifyKey []byte
 }
@@ -118,6 +124,9 @@ func newScheme(c config, start time.Time) (*scheme, error) {
 		s.task.Extensions = []dap.TaskExtension{dap.NewTaskIntervalExtension(s.interval)}
 	}
 	if err := s.chooseVDAF(); err != nil {
+		return nil, err
+	}
+	if err := s.addPrivacy(); err != nil {
 		return nil, err
 	}
 	var err error

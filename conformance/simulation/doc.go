@@ -18,9 +18,16 @@
 // side does not know of it. So a leader-selected batch that was being filled when the Helper was restored can never be
 // collected, though the Leader goes on filling it: its collection fails, and later batches come before it.
 //
+// Some tasks have differential privacy, with a budget for a few batches or for any number. The noise follows from
+// random bits that the model knows. So a result must be exact but for noise that each side has drawn, and that no other result has.
+// Each side's ledger must have exactly the batches that the side has collected, and never more than the budget; what fails for the
+// budget must be beyond it. What cannot be collected because the budget is spent has come to its end. A restored side counts all that it may
+// have spent.
+//
 //	go test ./conformance/simulation                                    # part of go test ./...
 //	go test ./conformance/simulation -ops 5000000 -timeout 2h -v        # a long run
 //	go test ./conformance/simulation -run TestSimulation -seed 7 -episode 12
+//	go test ./conformance/simulation -run 'TestSimulation$' -private    # with privacy in every task
 //	go test ./conformance/simulation -run TestReplay -ops-file FILE     # a list that was printed
 //
 // A failure prints its seed, its episode and the smallest list of operations that

@@ -95,10 +95,10 @@ func (e *ending) step() (done bool) {
 	return e.stepIntervals() && done
 }
 
-// settled tells whether a batch bucket is collected, or cannot be: it is spent, or it is leader-selected and
-// the Helper has let it go.
+// settled tells whether a batch bucket is collected, or cannot be: it is spent, or the privacy budget is, or it is
+// leader-selected and the Helper has let it go.
 func (e *ending) settled(id aggregator.BucketID) bool {
-	return e.model.collectedBy(0, id) || e.model.spent(id) || e.LeaderSelected && e.model.gone[1][id]
+	return e.model.collectedBy(0, id) || e.model.spent(id) || e.model.unaffordable(id) || e.LeaderSelected && e.model.gone[1][id]
 }
 
 // unfinished tells of a report at the Leader that it is not rejected, nor in a batch that is settled.

@@ -23,6 +23,8 @@ type outcome struct {
 	results   int
 	dropped   int // accepted, and below the floor before they were counted
 	forgotten int // batch buckets that were below the floor
+	charged   int // batches at both sides
+	refused   int // collections, because the budget is spent
 }
 
 // episodesAlike is how many episodes in a row have the same task, so that their
@@ -34,7 +36,8 @@ func random(seed uint64, episode int) *rand.Rand { return rand.New(rand.NewPCG(s
 
 // drawn draws an episode.
 func drawn(seed uint64, episode int) (config, []operation) {
-	c := randomConfig(random(seed, -1-episode/episodesAlike))
+	alike := random(seed, -1-episode/episodesAlike)
+	c := randomPrivacy(alike, randomConfig(alike))
 	r := random(seed, episode)
 	own := randomConfig(r)
 	c.Async, c.JobReports, c.JobsAtATime, c.Pending = own.Async, own.JobReports, own.JobsAtATime, own.Pending
@@ -120,6 +123,7 @@ func (o *outcome) count(w *world) {
 		}
 	}
 	o.forgotten = len(w.model.gone[0]) + len(w.model.gone[1])
+	o.charged, o.refused = len(w.model.charged[0])+len(w.model.charged[1]), w.model.overAll
 	for i := range w.model.contents[0].Reports {
 		switch w.model.contents[0].Reports[i].State {
 		case 2:

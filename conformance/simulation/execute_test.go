@@ -46,7 +46,7 @@ func (w *world) run(operations []operation) (done int) {
 func (m *model) unchecked() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.results)+len(m.refused) > 0
+	return len(m.results)+len(m.refused)+len(m.overBudget) > 0
 }
 
 // execute does one operation.
@@ -524,6 +524,9 @@ func (w *world) failed(j *collectionJob, failure *dap.Error, creating bool) {
 	case failure.Type == dap.ErrorTypeBatchOverlap && j.restored:
 	case w.excused(j, failure):
 	case failure.Type == dap.ErrorTypeBatchOverlap && w.hasSpent(j):
+	case failure.Type == dap.ErrorTypeBatchInvalid && w.Budget > 0:
+		w.model.overBudget = append(w.model.overBudget, failure)
+		w.model.overAll++
 	case failure.Type == dap.ErrorTypeInvalidMessage && w.AggParam:
 	case failure.Type == dap.ErrorTypeBatchMismatch && len(w.model.shelved) > 0:
 	default:
@@ -576,6 +579,11 @@ func (w *world) openResult(j *collectionJob) error {
 		return fmt.Errorf("the Helper's share: %w", err)
 	}
 	j.count, j.covers = resp.ReportCount, resp.Interval
+	if w.private() {
+		sum, err := w.unshardNoised(leaderShare, helperShare)
+		j.sum = uint64(sum)
+		return err
+	}
 	j.sum, err = w.unshard(req.AggParam, leaderShare, helperShare, resp.ReportCount)
 	return err
 }

@@ -75,7 +75,7 @@ type initiated struct {
 // claimUnseen tells whether the result of a time-interval collection is that of the reports that were seen to be counted,
 // count with the sum, and of others that were forgotten before they were seen; their buckets are claimed for it then.
 func (c *checker) claimUnseen(j *collectionJob, count, sum uint64) bool {
-	if c.LeaderSelected || c.vanished == 0 || count > j.count || sum > j.sum {
+	if c.LeaderSelected || c.vanished == 0 || count > j.count || !c.private() && sum > j.sum {
 		return false
 	}
 	var unseen []*report
@@ -84,7 +84,7 @@ func (c *checker) claimUnseen(j *collectionJob, count, sum uint64) bool {
 			unseen = append(unseen, r)
 		}
 	}
-	if len(unseen) > maxUnseen {
+	if len(unseen) > maxUnseen || c.private() {
 		return len(unseen) >= int(j.count-count) // which of them it was would take too long to find out
 	}
 	found := among(unseen, int(j.count-count), j.sum-sum, uint64(max(1, j.param)))

@@ -33,6 +33,9 @@ const (
 	invariantFloor       = "a floor only rises, and no higher than age demands"
 	invariantForgotten   = "what is not below the floor is not forgotten"
 	invariantBelow       = "nothing below the floor is accepted, counted or collected"
+	invariantNoise       = "a result has noise of both sides that no other has"
+	invariantLedger      = "each collected batch is charged once, and nothing else"
+	invariantBudget      = "the privacy budget is kept, and what fails for it is beyond it"
 	invariantRuns        = "the parties run"
 )
 
@@ -41,7 +44,7 @@ var invariants = []string{
 	invariantOneState, invariantNotLost, invariantUnknown, invariantFinal, invariantReason, invariantCheat,
 	invariantBucket, invariantAgree, invariantCollected, invariantOnce, invariantResult, invariantSameAnswer,
 	invariantUpload, invariantCollection, invariantCheck, invariantReportEnds, invariantCollectEnds,
-	invariantFloor, invariantForgotten, invariantBelow, invariantRuns,
+	invariantFloor, invariantForgotten, invariantBelow, invariantNoise, invariantLedger, invariantBudget, invariantRuns,
 }
 
 // violation is a broken invariant.
@@ -108,6 +111,11 @@ type model struct {
 	checkedAt time.Time                         // by the Helper's clock, when the stores were last compared with the model
 	// restored are the floors to which restored copies were raised: what was below them may be counted or not.
 	restored [2]dap.Time
+
+	// What is known of the ledgers; see privacy_test.go.
+	charged    [2][]aggregator.Batch
+	overBudget []*dap.Error // with which collections failed because the budget is spent; not compared yet
+	overAll    int          // how many failed so
 }
 
 // report is a report ID that clients have used.
@@ -198,7 +206,7 @@ type collectionJob struct {
 	failure   *dap.Error
 	// The result of the answer.
 	count    uint64
-	sum      uint64
+	sum      uint64 // in two's complement where there is noise
 	covers   dap.Interval
 	compared bool
 	// restored: the Leader was restored from a copy since, and may or may not know it; before is the answer that it had.

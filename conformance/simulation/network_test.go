@@ -48,6 +48,7 @@ type network struct {
 	// answers are the newest answers of the Helper to each request, which must not change.
 	answers map[string][]byte
 	jobs    map[string]initiated // the Helper's aggregation jobs, by location
+	shares  map[string]bool      // the aggregate shares that the Helper has given
 }
 
 // networkFault is a fault that requests are going to meet.
@@ -211,6 +212,16 @@ func (n *network) compare(x *exchange, reply *aggregator.PeerReply) {
 		n.w.violated(invariantSameAnswer, "the Helper answers a request (%s) with other bytes than before", x.request)
 	}
 	n.answers[x.key] = reply.Body
+	if x.request == requestShare {
+		n.shares[string(reply.Body)] = true
+	}
+}
+
+// given is how many aggregate shares the Helper has given.
+func (n *network) given() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.shares)
 }
 
 // forget drops the answers that a DELETE has allowed to change.

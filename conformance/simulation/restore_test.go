@@ -83,6 +83,9 @@ func (w *world) restoreSide(s side) {
 			return err
 		}
 		_, err := store.Restore(context.Background(), w.databaseOf(s), role, storeKey, until, store.Options{NoSync: true})
+		if err == nil && w.hooks.restored != nil {
+			err = w.hooks.restored(s, w.databaseOf(s))
+		}
 		return err
 	})
 	if err != nil {
@@ -107,6 +110,7 @@ func (m *model) restore(side int, until time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	floor := m.w.timeOf(until) + 1
+	m.charged[side] = nil // what was charged since the copy is counted as spent
 	m.restored[side], m.floor[side] = max(m.restored[side], floor), max(m.floor[side], floor)
 	if side == 1 {
 		return

@@ -214,6 +214,7 @@ type world struct {
 	model   *model
 	keeps   atomic.Bool // engines that start now keep everything
 	copied  [2]bool     // there is a copy of the side's database
+	noise   [2]noises
 
 	beside sync.WaitGroup
 	mu     sync.Mutex
@@ -228,6 +229,10 @@ type hooks struct {
 	topology    func(vdaf.Verifier) (*pingpong.Topology, error)
 	// stopped is called when a party has stopped, before it is started again.
 	stopped func(s side, path string) error
+	// noise, if not nil, gives an engine other random bits for its noise than the model expects: those of another seed.
+	noise func(s side, seed [32]byte) [32]byte
+	// restored is called when a side was restored, before it is started again.
+	restored func(s side, path string) error
 	// requestsTwice sends every request to the Helper twice.
 	requestsTwice bool
 	// until, if not nil, changes up to when a restored side refuses.
@@ -243,7 +248,7 @@ func newWorld(c *client, h hooks) (*world, error) {
 		return nil, err
 	}
 	w := &world{client: c, hooks: h, dir: dir, start: time.Now()}
-	w.network = &network{w: w, met: make(map[fault]int), answers: make(map[string][]byte), jobs: make(map[string]initiated)}
+	w.network = &network{w: w, met: make(map[fault]int), answers: make(map[string][]byte), jobs: make(map[string]initiated), shares: make(map[string]bool)}
 	w.model = newModel(w)
 	w.leader = &party[*aggregator.Leader]{side: leader, changing: make(chan struct{}, 1), open: w.openLeader}
 	w.helper = &party[*aggregator.Helper]{side: helper, changing: make(chan struct{}, 1), open: w.openHelper}
@@ -320,6 +325,7 @@ func (w *world) openLeader() (*aggregator.Leader, stored, func(context.Context) 
 		MaxJobReports: w.JobReports, MaxJobsInFlight: w.JobsAtATime,
 		SlowBackoff: 30 * time.Second, MaxBackoff: time.Minute,
 	}
+	config.NoiseRandom = w.noise[0].next(leader, w.hooks)
 	if w.hooks.leaderStore != nil {
 		config.Store = w.hooks.leaderStore(s)
 	}
@@ -336,6 +342,7 @@ func (w *world) openHelper() (*aggregator.Helper, stored, func(context.Context) 
 		return nil, nil, nil, err
 	}
 	config := aggregator.HelperConfig{Config: w.engineConfig(w.helper.clock, w.HelperKeeps), Store: s, Async: w.Async, MaxPendingJobs: w.Pending}
+	config.NoiseRandom = w.noise[1].next(helper, w.hooks)
 	if w.hooks.helperStore != nil {
 		config.Store = w.hooks.helperStore(s)
 	}

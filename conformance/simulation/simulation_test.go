@@ -20,6 +20,7 @@ var (
 	flagOps     = flag.Int("ops", defaultOps, "how many operations the simulation does")
 	flagSeed    = flag.Uint64("seed", 1, "the seed of the simulation")
 	flagEpisode = flag.Int("episode", -1, "run this episode of the seed alone")
+	flagPrivate = flag.Bool("private", false, "let all tasks have differential privacy")
 	flagLog     = flag.Bool("log", false, "print what the engines log")
 	flagFile    = flag.String("ops-file", "", "a file with an episode that TestReplay runs")
 )
@@ -47,6 +48,8 @@ func (s *summary) add(operations []operation, o outcome) {
 	s.results += o.results
 	s.dropped += o.dropped
 	s.forgotten += o.forgotten
+	s.charged += o.charged
+	s.refused += o.refused
 	for f, n := range o.faults {
 		s.faults[f] += n
 	}
@@ -59,8 +62,9 @@ func (s *summary) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d operations in %d episodes; reports accepted %d, counted %d, rejected %d, dropped below a floor %d; results %d; buckets forgotten %d; violations %d\n",
-		s.done, s.episodes, s.accepted, s.counted, s.rejected, s.dropped, s.results, s.forgotten, len(s.failures))
+	fmt.Fprintf(&b, "%d operations in %d episodes; reports accepted %d, counted %d, rejected %d, dropped below a floor %d; results %d; buckets forgotten %d; "+
+		"batches charged %d, refused for the budget %d; violations %d\n",
+		s.done, s.episodes, s.accepted, s.counted, s.rejected, s.dropped, s.results, s.forgotten, s.charged, s.refused, len(s.failures))
 	for _, k := range slices.Sorted(maps.Keys(s.kinds)) {
 		fmt.Fprintf(&b, "  %-28s %9d\n", k, s.kinds[k])
 	}
@@ -138,9 +142,9 @@ func runAndReport(t *testing.T, k *clients, c config, operations []operation, ep
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Errorf("the operations cannot be written: %v", err)
 	}
-	t.Errorf("%s: %s\nAgain: go test ./conformance/simulation -run TestSimulation -seed %d -episode %d\n"+
+	t.Errorf("%s: %s\nAgain: go test ./conformance/simulation -run TestSimulation -seed %d -episode %d -private=%t\n"+
 		"Smallest list of operations, after %d runs, in %s; again: go test ./conformance/simulation -run TestReplay -ops-file %s\n%s",
-		name, o.violation, *flagSeed, episode, runs, path, path, text)
+		name, o.violation, *flagSeed, episode, *flagPrivate, runs, path, path, text)
 }
 
 // TestReplay runs the episode of -ops-file, several times, as the order of
