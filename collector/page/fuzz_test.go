@@ -23,8 +23,8 @@ import (
 // maxRequests is how many requests the pages take before they begin anew, so that the database stays small.
 const maxRequests = 300
 
-// perRequest bounds what a request allocates: a page may have all tasks, and a chart is drawn.
-var perRequest = fuzzing.Limit{Fixed: 32 << 20, Multiple: 256}
+// perRequest bounds what a request allocates: a page may have all tasks, and a task a million labels.
+var perRequest = fuzzing.Limit{Fixed: 1 << 30, Multiple: 256}
 
 // FuzzPages sends what browsers send, changed, and reads the answers as a browser would.
 func FuzzPages(f *testing.F) {

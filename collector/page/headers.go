@@ -3,6 +3,7 @@ package page
 import (
 	"net/http"
 	"strings"
+	"unicode"
 )
 
 // policy is the Content-Security-Policy of every answer: all from here, nothing inline.
@@ -35,7 +36,7 @@ func (s *server) sameOrigin(h http.Handler) http.Handler {
 
 // localPath returns a path of this page to go on with after the login, "/" unless it is one.
 func localPath(path string) string {
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.Contains(path, `\`) || strings.ContainsFunc(path, unicode.IsControl) {
 		return "/"
 	}
 	return path

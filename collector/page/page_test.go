@@ -358,7 +358,7 @@ func TestSessionsEnd(t *testing.T) {
 func TestLogin(t *testing.T) {
 	f := sample()
 	h := handler(t, f)
-	for next, want := range map[string]string{"": "/", "/tasks/new": "/tasks/new", "//evil.example": "/", "https://evil.example": "/", `/\evil.example`: "/", "/a\r\nb": "/", "javascript:alert(1)": "/"} {
+	for next, want := range map[string]string{"": "/", "/tasks/new": "/tasks/new", "//evil.example": "/", "https://evil.example": "/", `/\evil.example`: "/", "/a\r\nb": "/", "/a\x00b": "/", "/\x01/evil.example": "/", "javascript:alert(1)": "/"} {
 		v := &visitor{t: t, handler: h}
 		if got := v.post("/login", url.Values{"token": {readToken}, "next": {next}}).Header.Get("Location"); got != want {
 			t.Errorf("next=%q leads to %q", next, got)

@@ -411,6 +411,7 @@ func TestProblems(t *testing.T) {
 		"bad time":            {request{"GET", base + "/results?from=yesterday", admin, nil, nil}, 422, "invalid-field", "from"},
 		"bad limit":           {request{"GET", base + "/results?limit=0", admin, nil, nil}, 422, "invalid-field", "limit"},
 		"bad format":          {request{"GET", base + "/results?format=pdf", admin, nil, nil}, 422, "invalid-field", "format"},
+		"short hour":          {request{"GET", base + "/collections?to=2001-02-03T0:00:00Z", admin, nil, nil}, 422, "invalid-field", "to"},
 		"empty time":          {request{"GET", base + "/collections?to=", admin, nil, nil}, 422, "invalid-field", "to"},
 		"empty limit":         {request{"GET", base + "/collections?limit=", admin, nil, nil}, 422, "invalid-field", "limit"},
 		"empty format":        {request{"GET", base + "/results?format=", admin, nil, nil}, 422, "invalid-field", "format"},

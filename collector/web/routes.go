@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -336,11 +337,14 @@ func taskID(c *gin.Context) (dap.TaskID, error) {
 	return id, nil
 }
 
+// dateTime is what a time of RFC 3339 looks like. time.Parse also takes an hour of one digit and a comma.
+var dateTime = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`)
+
 // filterOf reads the parameters from, to and limit.
 func filterOf(c *gin.Context) (filter service.Filter, err error) {
 	for name, field := range map[string]*time.Time{"from": &filter.From, "to": &filter.To} {
 		if text, given := c.GetQuery(name); given {
-			if *field, err = time.Parse(time.RFC3339, text); err != nil {
+			if *field, err = time.Parse(time.RFC3339, text); err != nil || !dateTime.MatchString(text) {
 				return filter, &service.FieldError{Field: name, Problem: "is not a time as in RFC 3339; write it like 2026-01-31T08:00:00Z"}
 			}
 		}
