@@ -323,6 +323,10 @@ func (c *checker) sums() {
 		}
 		h := &c.m.contents[1].Buckets[at]
 		if l.Count != h.Count || l.Checksum != h.Checksum || !bytes.Equal(l.AggParam, h.AggParam) {
+			if c.lostPart(l.ID) {
+				c.m.gone[1][l.ID] = true
+				continue
+			}
 			c.violated(invariantAgree, "bucket %v has %d reports at the Leader and %d at the Helper, or others", l.ID, l.Count, h.Count)
 			continue
 		}

@@ -155,6 +155,17 @@ func (c *checker) lost(side int) bool {
 	return side == 1 && c.LeaderSelected && c.m.restored[1] > 0
 }
 
+// lostPart tells whether the Helper has lost a leader-selected batch with some reports of it when it was restored, and may have begun it again
+// with others before it was seen without it.
+func (c *checker) lostPart(id aggregator.BucketID) bool {
+	if _, collected := c.m.frozen[1][id]; collected || !c.lost(1) {
+		return false
+	}
+	return slices.ContainsFunc(c.m.contents[0].Reports, func(s store.ReportStanding) bool {
+		return s.State == store.ReportCounted && s.Bucket == id && s.Time < c.m.restored[1]
+	})
+}
+
 // awaitFloors lets time pass until reports of now are accepted again.
 func (w *world) awaitFloors() {
 	w.model.mu.Lock()
