@@ -152,8 +152,9 @@ func TestFaults(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", name, seed), func(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 1))
 				bubble(t, 10, c.draft, func(w *world) {
-					w.leader.set(func(f *fakeLeader) { f.fault = losing(random, 0.15) })
-					play(w, random.IntN(8), random.IntN(2) == 0)
+					commits, after := random.IntN(8), random.IntN(2) == 0
+					w.leader.set(func(f *fakeLeader) { f.fault = losing(random, 0.15) }) // from here on random is the Leader's
+					play(w, commits, after)
 					w.leader.set(func(f *fakeLeader) { f.fault = nil })
 					w.at(1, 12, 0)
 					w.check(true)
