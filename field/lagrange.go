@@ -1,17 +1,10 @@
 package field
 
-import "math/bits"
-
 // bitReverse permutes v, of length 2^k, so that the element at index i goes to
 // the index that is i with its k bits in reverse order.
 func bitReverse[E Elem](v []E, k int) {
-	if k == 0 {
-		return
-	}
-	shift := 64 - k
 	for i := range v {
-		j := int(bits.Reverse64(uint64(i)) >> shift)
-		if i < j {
+		if j := reversed(i, k); i < j {
 			v[i], v[j] = v[j], v[i]
 		}
 	}
