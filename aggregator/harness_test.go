@@ -229,7 +229,7 @@ func (w *world) engineConfig() aggregator.Config {
 func (w *world) startHelper() {
 	w.Helper()
 	var err error
-	w.helperStore, err = store.OpenHelper(filepath.Join(w.dir, "helper.db"), storeKey, store.Options{Create: true, CommitHook: w.helperHook.call, NoSync: w.noSync})
+	w.helperStore, err = store.OpenHelper(filepath.Join(w.dir, "helper.db"), storeKey, store.Options{Create: true, CommitHook: w.helperHook.call, NoSync: w.noSync, LeastRecentIDs: 5})
 	w.ok(err)
 	config := aggregator.HelperConfig{Config: w.engineConfig(), Store: w.helperStore, Async: w.async, RetryAfter: time.Millisecond}
 	if w.settings.helper != nil {
@@ -246,7 +246,7 @@ func (w *world) startHelper() {
 func (w *world) openLeader() {
 	w.Helper()
 	var err error
-	w.leaderStore, err = store.OpenLeader(filepath.Join(w.dir, "leader.db"), storeKey, store.Options{Create: true, CommitHook: w.leaderHook.call, NoSync: w.noSync})
+	w.leaderStore, err = store.OpenLeader(filepath.Join(w.dir, "leader.db"), storeKey, store.Options{Create: true, CommitHook: w.leaderHook.call, NoSync: w.noSync, LeastRecentIDs: 5})
 	w.ok(err)
 	config := aggregator.LeaderConfig{
 		Config: w.engineConfig(), Store: w.leaderStore, Peer: w.peer,

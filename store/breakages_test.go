@@ -33,12 +33,12 @@ var leaderBreakages = []breakage{
 		b.put(bucketJobReports, key, list)
 	}, ruleOneState, "is in two jobs", true},
 	{"counted while waiting", false, func(b *breaker) {
-		ids, key, _ := b.id(idOpen)
-		b.ok(ids.put(key, idEntry{state: idCounted, time: 10}.encode()))
+		at, _ := b.id(idOpen)
+		b.ok(at.put(idEntry{state: idCounted, time: 10}))
 	}, ruleOneState, "which is not open for it", true},
 	{"waiting without an ID", false, func(b *breaker) {
-		ids, key, _ := b.id(idOpen)
-		b.ok(ids.delete(key))
+		at, _ := b.id(idOpen)
+		b.ok(at.delete())
 	}, ruleOneState, "is not among the report IDs", false},
 	{"job without a list", false, func(b *breaker) {
 		key, _ := b.sole(bucketJobReports)
@@ -79,29 +79,29 @@ var leaderBreakages = []breakage{
 		b.delete(bucketBuckets, key)
 	}, ruleBucket, "there is no batch bucket 10", true},
 	{"counted ID lost", false, func(b *breaker) {
-		ids, key, _ := b.id(idCounted)
-		b.ok(ids.delete(key))
+		at, _ := b.id(idCounted)
+		b.ok(at.delete())
 	}, ruleBucket, "counts 1 reports, 0 IDs", false},
 	{"counted in another bucket", false, func(b *breaker) {
-		ids, key, entry := b.id(idCounted)
+		at, entry := b.id(idCounted)
 		entry.time++
-		b.ok(ids.put(key, entry.encode()))
+		b.ok(at.put(entry))
 	}, ruleBucket, "0 IDs are counted", false},
 	{"counted in a batch of the other mode", false, func(b *breaker) {
-		ids, key, entry := b.id(idCounted)
+		at, entry := b.id(idCounted)
 		entry.ordinal = 1
-		b.ok(ids.put(key, entry.encode()))
+		b.ok(at.put(entry))
 	}, ruleBucket, "counted in a leader-selected batch", false},
 	{"counted twice", false, func(b *breaker) {
-		_, key, entry := b.id(idCounted)
+		at, entry := b.id(idCounted)
 		later, err := b.sp.sub(bucketIDs).b.CreateBucket(be64(1 << 40))
 		b.ok(err)
-		b.ok(later.Put(key, entry.encode()))
-	}, ruleOnce, "is in two generations", true},
+		b.ok(later.Put(at.id[:], entry.encode()))
+	}, ruleOnce, "is there twice", true},
 	{"counted in a batch that is not there", true, func(b *breaker) {
-		ids, key, entry := b.id(idCounted)
+		at, entry := b.id(idCounted)
 		entry.ordinal = 77
-		b.ok(ids.put(key, entry.encode()))
+		b.ok(at.put(entry))
 	}, ruleBucket, "a batch that does not exist", false},
 	{"counter", false, func(b *breaker) {
 		b.ok(b.sp.changeLeaderCounters(func(c *leaderCounters) { c.Waiting++ }))
@@ -243,8 +243,8 @@ var helperBreakages = []breakage{
 		change(b, bucketBuckets, key, func(r *bucketRecord) { r.Count++ })
 	}, ruleBucket, "counts 2 reports, 1 IDs", true},
 	{"remembered but not counted", false, func(b *breaker) {
-		ids, key, _ := b.id(idCounted)
-		b.ok(ids.put(key, idEntry{state: idRejected, time: 10, error: 1}.encode()))
+		at, _ := b.id(idCounted)
+		b.ok(at.put(idEntry{state: idRejected, time: 10, error: 1}))
 	}, ruleOneState, "is remembered, but not counted", true},
 	{"counter", false, func(b *breaker) {
 		b.ok(b.sp.changeHelperCounters(func(c *helperCounters) { c.Aggregated++ }))

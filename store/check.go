@@ -54,6 +54,7 @@ func (s *store) Check(ctx context.Context) ([]aggregator.Violation, error) {
 		if complete && s.filter.Load() == filter { // so it has whatever this transaction sees
 			c.filter = filter
 		}
+		t.recent = nil // of the newest IDs nothing counts but what this transaction sees
 		return c.records(t)
 	})
 	if err != nil {

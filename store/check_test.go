@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,21 +47,21 @@ func (b *breaker) sole(name string) (key, value []byte) {
 func (b *breaker) put(name string, key, value []byte) { b.ok(b.sp.sub(name).put(key, value)) }
 func (b *breaker) delete(name string, key []byte)     { b.ok(b.sp.sub(name).delete(key)) }
 
-// id returns the bucket of the first generation, and a report ID in it with that standing.
-func (b *breaker) id(state idState) (bucket, []byte, idEntry) {
+// id returns where a report ID with that standing is.
+func (b *breaker) id(state idState) (at idPlace, entry idEntry) {
 	b.t.Helper()
 	ids, err := b.sp.reportIDs()
 	b.ok(err)
-	cursor := ids.bucket(0).b.Cursor()
-	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
-		entry, err := decodeIDEntry(value)
-		b.ok(err)
-		if entry = b.sp.standing(entry); entry.state == state {
-			return ids.bucket(0), slices.Clone(key), entry
+	b.ok(ids.each(func(place idPlace, e idEntry) error {
+		if e = b.sp.standing(e); e.state == state && at.id == nil {
+			at, entry = place, e
 		}
+		return nil
+	}))
+	if at.id == nil {
+		b.t.Fatalf("there is no report ID in state %d", state)
 	}
-	b.t.Fatalf("there is no report ID in state %d", state)
-	return bucket{}, nil, idEntry{}
+	return at, entry
 }
 
 // change decodes a record, changes it and stores it.
@@ -129,9 +130,13 @@ func undecodable(role dap.Role) (all []breakage) {
 	}
 	return append(all,
 		breakage{"report ID does not decode", false, func(b *breaker) {
-			ids, key, entry := b.id(idCounted)
-			b.ok(ids.put(key, entry.encode()[1:]))
-		}, ruleDecodes, "ids/", true},
+			at, entry := b.id(idCounted)
+			encoded := entry.encode()[1:]
+			if at.number > 0 {
+				encoded = append(slices.Clone(at.id[:]), encoded...)
+			}
+			b.ok(at.in.put(at.key(), encoded))
+		}, ruleDecodes, "state 0 with 16 bytes", true},
 		breakage{"counters do not decode", false, func(b *breaker) {
 			b.ok(b.sp.root.put([]byte(keyCounters), []byte{0xa1, 0x01}))
 		}, ruleDecodes, bucketData, true},
@@ -166,12 +171,17 @@ type checkable struct {
 	common *store
 }
 
+// runBreakages breaks a file in every way, once while all report IDs are in logs, and once when they are in generations.
 func runBreakages(t *testing.T, role dap.Role, all []breakage, open func(path string) checkable, fill func(*testing.T, checkable)) {
-	for _, b := range all {
-		t.Run(b.name, func(t *testing.T) {
+	for i := range 2 * len(all) {
+		b, merged := all[i/2], i%2 == 1
+		t.Run(fmt.Sprintf("%s/merged=%t", b.name, merged), func(t *testing.T) {
 			s := open(filepath.Join(t.TempDir(), "store.db"))
 			defer s.Close()
 			fill(t, s)
+			if merged {
+				flushRecent(t, s.common)
+			}
 			if violations, err := s.Check(t.Context()); err != nil || len(violations) > 0 {
 				t.Fatalf("before it is broken: %v, %v", violations, err)
 			}
@@ -380,4 +390,22 @@ func TestCheckPages(t *testing.T) {
 	if err != nil || len(violations) == 0 || violations[0].Invariant != rulePages {
 		t.Fatalf("%v, %v", violations, err)
 	}
+}
+
+// flushRecent moves all report IDs of a store into their generations.
+func flushRecent(t testing.TB, s *store) {
+	t.Helper()
+	inTxn(t, s, true, func(tx *txn) {
+		err := tx.eachSpace(func(sp *space) error {
+			ids, err := sp.reportIDs()
+			if err != nil {
+				return err
+			}
+			_, err = ids.recent.flush(1 << 40)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
 }

@@ -53,7 +53,7 @@ func (t *tally) add(id dap.ReportID, time dap.Time) {
 	t.first, t.last = min(t.first, time), max(t.last, time)
 }
 
-// reportIDs visits every report ID once, across the generations, in the order of the IDs.
+// reportIDs visits every report ID once, across the generations and the logs, in the order of the IDs.
 func (c *spaceChecker) reportIDs(visit func(id dap.ReportID, e idEntry) error) error {
 	ids, err := c.sp.reportIDs()
 	if err != nil {
@@ -62,6 +62,15 @@ func (c *spaceChecker) reportIDs(visit func(id dap.ReportID, e idEntry) error) e
 	var merged idCursors
 	for i := range ids.generations {
 		if cursor := newIDCursor(ids.bucket(i)); cursor.id != nil {
+			merged = append(merged, cursor)
+		}
+	}
+	for i := range ids.recent.logs {
+		cursor, err := newLogCursor(ids.recent, i)
+		if err := c.damaged(err); err != nil {
+			return err
+		}
+		if cursor != nil && cursor.id != nil {
 			merged = append(merged, cursor)
 		}
 	}
@@ -91,7 +100,7 @@ func (c *spaceChecker) reportID(cursor *idCursor, last []byte, visit func(dap.Re
 		return cursor.ids.damaged(cursor.id, "%v", err)
 	}
 	if bytes.Equal(cursor.id, last) {
-		c.report(ruleOnce, "task %s: report %s is in two generations", c.sp.task, id)
+		c.report(ruleOnce, "task %s: report %s is there twice", c.sp.task, id)
 	}
 	if c.filter != nil && !c.filter.mayHave(&c.sp.task, cursor.id) {
 		c.report(ruleFilter, "task %s: report %s would be counted again until the server is started anew", c.sp.task, id)
@@ -239,11 +248,12 @@ func (c *spaceChecker) number(what string, got, want uint64) {
 	}
 }
 
-// idCursor walks the IDs of one generation.
+// idCursor walks the IDs of one generation, or of one log, in order.
 type idCursor struct {
 	ids       bucket
-	cursor    *bolt.Cursor
-	id, entry []byte
+	cursor    *bolt.Cursor // of a generation
+	left      []loggedID   // of a log
+	id, entry []byte       // id is nil at the end
 }
 
 func newIDCursor(ids bucket) *idCursor {
@@ -252,7 +262,31 @@ func newIDCursor(ids bucket) *idCursor {
 	return c
 }
 
-func (c *idCursor) next() { c.id, c.entry = c.cursor.Next() }
+func newLogCursor(r *recentIDs, log int) (*idCursor, error) {
+	numbers, err := r.numbers(&r.logs[log])
+	if err != nil {
+		return nil, err
+	}
+	c := &idCursor{ids: r.logs[log].entries}
+	if c.left = numbers.after(nil); log == 0 {
+		c.left = numbers.after(r.merged)
+	}
+	c.next()
+	return c, nil
+}
+
+func (c *idCursor) next() {
+	if c.cursor != nil {
+		c.id, c.entry = c.cursor.Next()
+		return
+	}
+	c.id = nil
+	if len(c.left) > 0 {
+		next := &c.left[0]
+		c.left = c.left[1:]
+		c.id, c.entry = next.id[:], c.ids.get(be64(next.number))[len(next.id):]
+	}
+}
 
 // idCursors is a heap by ID.
 type idCursors []*idCursor

@@ -131,26 +131,15 @@ func (sp *space) reportContents(c *Contents, batches map[uint64]dap.BatchID) err
 	if err != nil {
 		return err
 	}
-	for i := range index.generations {
-		ids := index.bucket(i)
-		err := ids.each(func(key, value []byte) error {
-			e, err := decodeIDEntry(value)
-			if err != nil {
-				return ids.damaged(key, "%v", err)
-			}
-			e = sp.standing(e)
-			standing := ReportStanding{Time: e.time, State: ReportState(e.state), Sequence: e.sequence, Error: e.error}
-			if e.state == idCounted {
-				standing.Bucket = sp.bucketID(e.time, batches[e.ordinal])
-			}
-			c.Reports = append(c.Reports, standing)
-			return copyExactly("report ID", c.Reports[len(c.Reports)-1].ID[:], key)
-		})
-		if err != nil {
-			return err
+	return index.each(func(at idPlace, e idEntry) error {
+		e = sp.standing(e)
+		standing := ReportStanding{ID: *at.id, Time: e.time, State: ReportState(e.state), Sequence: e.sequence, Error: e.error}
+		if e.state == idCounted {
+			standing.Bucket = sp.bucketID(e.time, batches[e.ordinal])
 		}
-	}
-	return nil
+		c.Reports = append(c.Reports, standing)
+		return nil
+	})
 }
 
 func (sp *space) bucketContents(c *Contents) error {

@@ -11,9 +11,12 @@ import (
 	"github.com/twofold-dap/twofold/internal/secret"
 )
 
-// WithoutSync makes a store that does not wait for the disk.
+// WithoutSync makes a store that does not wait for the disk, and begins to sort its report IDs when there are few.
 func WithoutSync(o Options) Options {
 	o.NoSync = true
+	if o.LeastRecentIDs == 0 {
+		o.LeastRecentIDs = 3
+	}
 	return o
 }
 
@@ -72,7 +75,10 @@ func spoilPage(t testing.TB, path string, page int64) {
 }
 
 // inTxn runs f in a write transaction of the calling goroutine, which the committer knows nothing of.
-func inTxn(t testing.TB, s *store, commit bool, f func(*txn)) {
+func inTxn(t interface {
+	Helper()
+	Fatal(...any)
+}, s *store, commit bool, f func(*txn)) {
 	t.Helper()
 	tx, err := s.db.Begin(true)
 	if err != nil {

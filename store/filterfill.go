@@ -59,12 +59,22 @@ func (s *store) fillFilter(ctx context.Context, f *idFilter) {
 	f.complete.Store(true)
 }
 
-// idPosition is how far fillFilter has come: up to this ID. What is added behind it meanwhile is in the filter already.
+// idPosition is how far fillFilter has come: up to this entry. What is added behind it meanwhile is in the filter already.
 type idPosition struct {
-	task, generation, id []byte
-	found                uint64 // IDs
-	end                  bool
+	task   []byte
+	part   int
+	bucket []byte // a log or a generation
+	key    []byte
+	found  uint64 // IDs
+	end    bool
 }
+
+// The parts of a task's index. IDs are moved from the logs into the generations. So whatever is not found in a log any more is found in a generation later.
+const (
+	fillLogs = iota
+	fillGenerations
+	fillParts
+)
 
 // fill puts the next IDs in, at most so many.
 func (p *idPosition) fill(t *txn, f *idFilter, left int) error {
@@ -75,14 +85,14 @@ func (p *idPosition) fill(t *txn, f *idFilter, left int) error {
 			return data.damaged(key, "%v", err)
 		}
 		if !bytes.Equal(key, p.task) {
-			p.task, p.generation, p.id = bytes.Clone(key), nil, nil
+			p.task, p.part, p.bucket, p.key = bytes.Clone(key), fillLogs, nil, nil
 		}
-		return fromBucket(space.Bucket([]byte(bucketIDs)), p.generation, func(key []byte, ids *bolt.Bucket) error {
-			if !bytes.Equal(key, p.generation) {
-				p.generation, p.id = bytes.Clone(key), nil
+		for ; p.part < fillParts; p.part, p.bucket, p.key = p.part+1, nil, nil {
+			if err := p.fillPart(space, f, &task, &left); err != nil {
+				return err
 			}
-			return p.fillGeneration(ids, f, &task, &left)
-		})
+		}
+		return nil
 	})
 	if mappedMemory() > mostMapped {
 		releasePages(t.tx)
@@ -94,12 +104,27 @@ func (p *idPosition) fill(t *txn, f *idFilter, left int) error {
 	return err
 }
 
-// fillGeneration puts the next IDs of a generation in. errEnough: there are more of them than are left for this time.
-func (p *idPosition) fillGeneration(ids *bolt.Bucket, f *idFilter, task *dap.TaskID, left *int) error {
+// fillPart puts the next IDs of a part in.
+func (p *idPosition) fillPart(space *bolt.Bucket, f *idFilter, task *dap.TaskID, left *int) error {
+	name := map[int]string{fillLogs: bucketRecent, fillGenerations: bucketIDs}[p.part]
+	return fromBucket(space.Bucket([]byte(name)), p.bucket, func(key []byte, ids *bolt.Bucket) error {
+		if !bytes.Equal(key, p.bucket) {
+			p.bucket, p.key = bytes.Clone(key), nil
+		}
+		return p.fillBucket(ids, f, task, left)
+	})
+}
+
+// fillBucket puts the next IDs of a log or a generation in. errEnough: there are more of them than are left for this time.
+func (p *idPosition) fillBucket(ids *bolt.Bucket, f *idFilter, task *dap.TaskID, left *int) error {
 	cursor := ids.Cursor()
 	group := make([][]byte, 0, filterGroup)
-	id, _ := cursor.Seek(p.id)
-	for ; id != nil && *left > 0; id, _ = cursor.Next() {
+	key, value := cursor.Seek(p.key)
+	for ; key != nil && *left > 0; key, value = cursor.Next() {
+		id := key
+		if p.part == fillLogs {
+			id = value[:min(len(value), len(dap.ReportID{}))]
+		}
 		if group = append(group, id); len(group) == filterGroup {
 			f.add(task, group...)
 			group = group[:0]
@@ -108,10 +133,10 @@ func (p *idPosition) fillGeneration(ids *bolt.Bucket, f *idFilter, task *dap.Tas
 		*left--
 	}
 	f.add(task, group...)
-	if id == nil {
+	if key == nil {
 		return nil
 	}
-	p.id = bytes.Clone(id) // the next time begins with it
+	p.key = bytes.Clone(key) // the next time begins with it
 	return errEnough
 }
 

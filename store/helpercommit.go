@@ -215,6 +215,7 @@ func (c *helperCommit) remember(sp *space) error {
 	if err != nil {
 		return err
 	}
+	accepted := uint64(0)
 	for i := range c.step.Commits {
 		commit := &c.step.Commits[i]
 		b := c.bucketOf(sp.mode, commit)
@@ -239,8 +240,9 @@ func (c *helperCommit) remember(sp *space) error {
 			return err
 		}
 		b.accepted = append(b.accepted, commit)
+		accepted++
 	}
-	return nil
+	return ids.recent.settle(accepted)
 }
 
 func (c *helperCommit) bucketOf(mode dap.BatchMode, commit *aggregator.HelperCommit) *helperBucket {

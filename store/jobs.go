@@ -290,12 +290,12 @@ func (sp *space) rejectReport(m *member, reason dap.ReportError) error {
 	if err != nil {
 		return err
 	}
-	entry, in, err := ids.open(m)
+	entry, at, err := ids.open(m)
 	if err != nil {
 		return err
 	}
 	return firstError(
-		in.put(m.id[:], idEntry{state: idRejected, time: entry.time, error: reason}.encode()),
+		at.put(idEntry{state: idRejected, time: entry.time, error: reason}),
 		sp.sub(bucketBodies).deletePieces(be64(m.sequence)),
 	)
 }

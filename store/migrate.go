@@ -34,6 +34,7 @@ var migrations = map[uint64][]migrationStep{
 	2: {nothingToChange}, // values of one piece stay as they are
 	3: {eachTask(addLedger)},
 	4: {nothingToChange}, // entries that say counted stay so
+	5: {eachTask(addRecent)},
 }
 
 // migrationPart is how many records a transaction of a migration changes, about.

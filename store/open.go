@@ -49,6 +49,8 @@ type store struct {
 	fillContext context.Context
 	stopFilling context.CancelFunc
 
+	recent *recentMemory
+
 	// read is how many bytes were read, roughly, since the file's pages were last released.
 	read atomic.Int64
 }
@@ -84,6 +86,7 @@ func (s *store) open(path string, role dap.Role, key secret.Bytes, options Optio
 		return err
 	}
 	s.path, s.role, s.seal, s.options = path, role, seal, options.withDefaults()
+	s.recent = newRecentMemory(&s.options)
 	if s.options.Create {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			if err := s.create(); err != nil {
@@ -120,6 +123,7 @@ func (s *store) open(path string, role dap.Role, key secret.Bytes, options Optio
 	s.setHealth(StateReady, nil)
 	s.committer = newCommitter(s)
 	s.fillContext, s.stopFilling = context.WithCancel(context.Background())
+	s.loadRecent()
 	s.startFilter()
 	return nil
 }

@@ -24,8 +24,12 @@ type Options struct {
 	// RetryInterval is how long to wait before a disk that failed is tried again; zero means one second.
 	RetryInterval time.Duration
 	// FilterBytes bounds the memory of the filter that knows most new report IDs for new, which takes 2 bytes for each ID
-	// while that is less. Zero means 32 MiB, which is enough for 20 million; negative that there is no filter.
+	// while that is less. Zero means 32 MiB, which is enough for 20 million; negative that there is no filter. As much again may be
+	// taken by the newest IDs.
 	FilterBytes int
+	// LeastRecentIDs is how many of a task's newest report IDs may be kept in the order in which they came before any is
+	// sorted among the others. Zero means 512; with fewer it comes sooner, for tests.
+	LeastRecentIDs int
 
 	// NoSync does not wait for the disk, for tests: what was written last may be lost with the power.
 	NoSync bool

@@ -171,6 +171,9 @@ func TestGenerations(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				if moved, err := ids.recent.flush(n); err != nil || moved != n || !ids.recent.empty() {
+					t.Fatal(moved, err)
+				}
 				if most := 16 * 10; len(ids.generations) > most {
 					t.Errorf("there are %d generations", len(ids.generations))
 				}
@@ -340,7 +343,7 @@ func seedsOf(f *testing.F, path string, role dap.Role) (seeds [][]byte) {
 			if err != nil {
 				return err
 			}
-			buckets := []bucket{ids.bucket(0)}
+			buckets := []bucket{ids.recent.logs[0].entries}
 			names := leaderBuckets
 			if role == dap.RoleHelper {
 				names = helperBuckets

@@ -10,7 +10,7 @@ import (
 	"github.com/twofold-dap/twofold/dap"
 )
 
-// reportIDs is the index of the report IDs that a task has seen. It is cut
+// reportIDs is the index of the report IDs that a task has seen: those that came last, see recentIDs, and the others. These are cut
 // into generations by the reports' times, so that writes stay local and old IDs can be dropped by whole
 // buckets: bucketIDs holds one bucket for each generation, named by the time at which it starts.
 //
@@ -20,6 +20,7 @@ import (
 // newest one; a report from before belongs to the newest that starts no later than it, or to the first.
 type reportIDs struct {
 	root        bucket
+	recent      *recentIDs
 	task        *dap.TaskID
 	filter      *idFilter // nil: there is none
 	width       uint64
@@ -116,8 +117,12 @@ func (sp *space) reportIDs() (*reportIDs, error) {
 	if sp.ids != nil {
 		return sp.ids, nil
 	}
-	ids := &reportIDs{root: sp.sub(bucketIDs), task: &sp.task, filter: sp.t.filter, width: sp.width}
-	err := ids.root.b.ForEachBucket(func(key []byte) error {
+	recent, err := sp.recentIDs()
+	if err != nil {
+		return nil, err
+	}
+	ids := &reportIDs{root: sp.sub(bucketIDs), recent: recent, task: &sp.task, filter: sp.t.filter, width: sp.width}
+	err = ids.root.b.ForEachBucket(func(key []byte) error {
 		if len(key) != 8 {
 			return ids.root.damaged(key, "its name has %d bytes, not 8", len(key))
 		}
@@ -156,13 +161,14 @@ func (x *reportIDs) has(id *dap.ReportID) (bool, error) {
 	return found, err
 }
 
-// find looks an ID up, whatever its time. ids is the bucket that has it.
-func (x *reportIDs) find(id *dap.ReportID) (entry idEntry, ids bucket, found bool, err error) {
+// find looks an ID up, whatever its time.
+func (x *reportIDs) find(id *dap.ReportID) (entry idEntry, at idPlace, found bool, err error) {
+	entry, at, found, err = x.recent.find(id)
 	for i := len(x.generations) - 1; i >= 0 && !found && err == nil; i-- {
-		ids = x.bucket(i)
-		entry, found, err = ids.idEntry(id)
+		at = idPlace{in: x.bucket(i), id: id}
+		entry, found, err = at.in.idEntry(id)
 	}
-	return entry, ids, found, err
+	return entry, at, found, err
 }
 
 // idEntry looks an ID up in one generation.
@@ -177,16 +183,12 @@ func (b bucket) idEntry(id *dap.ReportID) (entry idEntry, found bool, err error)
 	return entry, true, nil
 }
 
-// insert adds an ID that is not there.
+// insert adds an ID that is not there. After some of them recentIDs.settle is to be called.
 func (x *reportIDs) insert(id *dap.ReportID, entry idEntry) error {
-	ids, err := x.generationOf(entry.time)
-	if err != nil {
-		return err
-	}
 	if x.filter != nil {
 		x.filter.add(x.task, id[:])
 	}
-	return ids.put(id[:], entry.encode())
+	return x.recent.append(id, entry)
 }
 
 // standing is what an entry says beside the bodies. A Leader's entry of a time-interval task stays as it is when the
@@ -207,38 +209,35 @@ func (sp *space) leavesOpen() bool {
 // counted is the entry of a counted time-interval report.
 func (e idEntry) counted() idEntry { return idEntry{state: idCounted, time: e.time} }
 
-// open returns the entry of a report that waits or is in a job, to be replaced in the returned bucket.
-func (x *reportIDs) open(m *member) (idEntry, bucket, error) {
-	var entry idEntry
-	var ids bucket
-	var found bool
-	var err error
-	if n := len(x.generations); n > 0 { // it is in the generation of its time, but for some whose width was another then
-		ids = x.bucket(x.generationBefore(m.time))
-		entry, found, err = ids.idEntry(&m.id)
+// open returns the entry of a report that waits or is in a job, and where it stands.
+func (x *reportIDs) open(m *member) (idEntry, idPlace, error) {
+	entry, at, found, err := x.recent.find(&m.id)
+	if n := len(x.generations); n > 0 && !found && err == nil { // it is in the generation of its time, but for some whose width was another then
+		at = idPlace{in: x.bucket(x.generationBefore(m.time)), id: &m.id}
+		entry, found, err = at.in.idEntry(&m.id)
 	}
 	if !found && err == nil {
-		entry, ids, found, err = x.find(&m.id)
+		entry, at, found, err = x.find(&m.id)
 	}
 	switch {
 	case err != nil:
-		return idEntry{}, bucket{}, err
+		return idEntry{}, idPlace{}, err
 	case !found:
-		return idEntry{}, bucket{}, x.root.damaged(m.id[:], "there is no entry for report %d", m.sequence)
+		return idEntry{}, idPlace{}, x.root.damaged(m.id[:], "there is no entry for report %d", m.sequence)
 	case entry.state != idOpen || entry.sequence != m.sequence:
-		return idEntry{}, bucket{}, ids.damaged(m.id[:], "it is not open as report %d", m.sequence)
+		return idEntry{}, idPlace{}, at.damaged("it is not open as report %d", m.sequence)
 	}
-	return entry, ids, nil
+	return entry, at, nil
 }
 
 // count makes the entry of a report that waits or is in a job one of a report that is counted, in the leader-selected
 // batch of that ordinal.
 func (x *reportIDs) count(m *member, ordinal uint64) error {
-	entry, in, err := x.open(m)
+	entry, at, err := x.open(m)
 	if err != nil {
 		return err
 	}
-	return in.put(m.id[:], idEntry{state: idCounted, time: entry.time, ordinal: ordinal}.encode())
+	return at.put(idEntry{state: idCounted, time: entry.time, ordinal: ordinal})
 }
 
 // generationBefore returns the newest generation that starts no later than a time, or the first.
@@ -267,4 +266,26 @@ func (x *reportIDs) generationOf(t dap.Time) (bucket, error) {
 	}
 	x.add(start)
 	return x.bucket(n), nil
+}
+
+// each calls f for every ID.
+func (x *reportIDs) each(f func(at idPlace, e idEntry) error) error {
+	for i := range x.generations {
+		ids := x.bucket(i)
+		err := ids.each(func(key, value []byte) error {
+			var id dap.ReportID
+			if err := copyExactly("report ID", id[:], key); err != nil {
+				return ids.damaged(key, "%v", err)
+			}
+			e, err := decodeIDEntry(value)
+			if err != nil {
+				return ids.damaged(key, "%v", err)
+			}
+			return f(idPlace{in: ids, id: &id}, e)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return x.recent.each(f)
 }

@@ -11,7 +11,7 @@ import (
 
 // SchemaVersion is the version of the file's layout that this program writes. A
 // file of an earlier one is brought to it when it is opened; see migrate.go.
-const SchemaVersion = 5
+const SchemaVersion = 6
 
 // The buckets of the first level, and the keys of bucketMeta.
 const (

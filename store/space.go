@@ -12,6 +12,7 @@ import (
 const (
 	// Both roles.
 	bucketIDs     = "ids"     // see reportIDs
+	bucketRecent  = "recent"  // see recentIDs
 	bucketBuckets = "buckets" // see bucketRecord
 	bucketBatches = "batches" // see batchRecord; leader-selected only
 	bucketTaken   = "taken"   // interval start: takenEntry; time-interval only
@@ -44,9 +45,9 @@ const (
 )
 
 var (
-	leaderBuckets = []string{bucketIDs, bucketBuckets, bucketBatches, bucketTaken, bucketJobs, bucketLedger,
+	leaderBuckets = []string{bucketIDs, bucketRecent, bucketBuckets, bucketBatches, bucketTaken, bucketJobs, bucketLedger,
 		bucketBodies, bucketWaiting, bucketTimes, bucketClosed, bucketJobReports, bucketActive, bucketOpen, bucketCollections, bucketRequests, bucketUnfinished}
-	helperBuckets = []string{bucketIDs, bucketBuckets, bucketBatches, bucketTaken, bucketJobs, bucketLedger, bucketPending, bucketShares, bucketJobTimes}
+	helperBuckets = []string{bucketIDs, bucketRecent, bucketBuckets, bucketBatches, bucketTaken, bucketJobs, bucketLedger, bucketPending, bucketShares, bucketJobTimes}
 )
 
 // space is all that a store holds of a task, but for the task itself, within a transaction.

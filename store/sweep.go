@@ -230,12 +230,12 @@ func (w *sweep) drop(m *member) error {
 	if err != nil {
 		return err
 	}
-	_, in, err := ids.open(m)
+	_, at, err := ids.open(m)
 	if err != nil {
 		return err
 	}
 	w.dropped()
-	return firstError(in.delete(m.id[:]), w.sp.sub(bucketBodies).deletePieces(be64(m.sequence)))
+	return firstError(at.delete(), w.sp.sub(bucketBodies).deletePieces(be64(m.sequence)))
 }
 
 // buckets deletes the batch buckets below the floor.
@@ -394,6 +394,9 @@ func (w *sweep) ids() error {
 	if err != nil {
 		return err
 	}
+	if err := w.recentIDs(ids.recent); err != nil || w.left <= 0 {
+		return err
+	}
 	for i := range ids.generations {
 		if !ids.isPast(i, w.floor, w.limits.Ended) {
 			return nil
@@ -414,6 +417,17 @@ func (w *sweep) ids() error {
 		}
 	}
 	return nil
+}
+
+// recentIDs moves the IDs that came last into their generations if there are such below the floor. Whatever is above it stays in these.
+func (w *sweep) recentIDs(r *recentIDs) error {
+	below, err := r.areBelow(w.floor, w.limits.Ended)
+	if err != nil || !below {
+		return err
+	}
+	moved, err := r.flush(uint64(w.left))
+	w.left -= int(moved)
+	return err
 }
 
 // isPast tells whether a generation holds, but for few, only IDs below the floor: the next one starts no

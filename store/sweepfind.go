@@ -117,7 +117,10 @@ func (sp *space) hasPast(floor dap.Time, ended bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return len(ids.generations) > 0 && ids.isPast(0, floor, ended), nil
+	if len(ids.generations) > 0 && ids.isPast(0, floor, ended) {
+		return true, nil
+	}
+	return ids.recent.areBelow(floor, ended)
 }
 
 // hasInactive tells whether there is an aggregation job that is not active.

@@ -18,6 +18,7 @@ type txn struct {
 	tx     *bolt.Tx
 	role   dap.Role
 	filter *idFilter // nil: there is none
+	recent *recentMemory
 	writes int
 	// written are the bytes of the keys and values that were put.
 	written int
@@ -31,7 +32,7 @@ func newTxn(tx *bolt.Tx, role dap.Role) *txn {
 // newTxn is a transaction of the store's own database.
 func (s *store) newTxn(tx *bolt.Tx) *txn {
 	t := newTxn(tx, s.role)
-	t.filter = s.filter.Load()
+	t.filter, t.recent = s.filter.Load(), s.recent
 	return t
 }
 

@@ -98,7 +98,7 @@ func (sp *space) upload(reports []aggregator.UploadReport, outcomes []dap.Report
 	if accepted == 0 {
 		return nil
 	}
-	if err := sp.applyTimes(u.times); err != nil {
+	if err := firstError(sp.applyTimes(u.times), u.ids.recent.settle(accepted)); err != nil {
 		return err
 	}
 	return sp.changeLeaderCounters(func(c *leaderCounters) {

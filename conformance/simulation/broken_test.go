@@ -443,12 +443,43 @@ func edited(change func(data *bbolt.Bucket) error) func() hooks {
 	}
 }
 
-// entries calls f for each entry of the index of report IDs.
-func entries(data *bbolt.Bucket, f func(generation *bbolt.Bucket, key, value []byte) error) error {
-	ids := data.Bucket([]byte("ids"))
-	return ids.ForEachBucket(func(name []byte) error {
-		generation := ids.Bucket(name)
-		return generation.ForEach(func(key, value []byte) error { return f(generation, key, value) })
+// entries calls f for each entry of the index of report IDs, in its generations and in the logs of the newest ones. change
+// replaces what it says; nil deletes it.
+func entries(data *bbolt.Bucket, f func(entry []byte, change func([]byte) error) error) error {
+	const idLength = len(dap.ReportID{})
+	recent := data.Bucket([]byte("recent"))
+	merged := recent.Get([]byte("merged"))
+	oldest, _ := recent.Cursor().First()
+	err := eachEntry(recent, func(log *bbolt.Bucket, name, key, value []byte) error {
+		id, entry := value[:idLength], value[idLength:]
+		if bytes.Equal(name, oldest) && bytes.Compare(id, merged) <= 0 {
+			return nil // it is in its generation
+		}
+		return f(entry, func(changed []byte) error {
+			if changed == nil {
+				return log.Delete(key)
+			}
+			return log.Put(key, append(bytes.Clone(id), changed...))
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return eachEntry(data.Bucket([]byte("ids")), func(generation *bbolt.Bucket, _, key, value []byte) error {
+		return f(value, func(changed []byte) error {
+			if changed == nil {
+				return generation.Delete(key)
+			}
+			return generation.Put(key, changed)
+		})
+	})
+}
+
+// eachEntry calls f for the entries of all buckets in a bucket.
+func eachEntry(b *bbolt.Bucket, f func(within *bbolt.Bucket, name, key, value []byte) error) error {
+	return b.ForEachBucket(func(name []byte) error {
+		within := b.Bucket(name)
+		return within.ForEach(func(key, value []byte) error { return f(within, name, key, value) })
 	})
 }
 
@@ -470,15 +501,12 @@ func standing(data *bbolt.Bucket, entry []byte) store.ReportState {
 func changeFirst(state store.ReportState, change func(value []byte) []byte) func(*bbolt.Bucket) error {
 	return func(data *bbolt.Bucket) error {
 		done := false
-		return entries(data, func(generation *bbolt.Bucket, key, value []byte) error {
-			if done || standing(data, value) != state {
+		return entries(data, func(entry []byte, put func([]byte) error) error {
+			if done || standing(data, entry) != state {
 				return nil
 			}
 			done = true
-			if value = change(bytes.Clone(value)); value == nil {
-				return generation.Delete(key)
-			}
-			return generation.Put(key, value)
+			return put(change(bytes.Clone(entry)))
 		})
 	}
 }

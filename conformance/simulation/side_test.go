@@ -307,12 +307,15 @@ func (w *world) tearDown() error {
 
 var storeKey = make([]byte, store.KeySize)
 
+// leastRecentIDs makes the stores sort the report IDs into their generations when there are few of them already.
+const leastRecentIDs = 4
+
 func (w *world) openLeaderStore() (*store.Leader, error) {
-	return store.OpenLeader(filepath.Join(w.dir, "leader.db"), storeKey, store.Options{Create: true, NoSync: true, CommitHook: w.leader.disk.hook})
+	return store.OpenLeader(filepath.Join(w.dir, "leader.db"), storeKey, store.Options{Create: true, NoSync: true, CommitHook: w.leader.disk.hook, LeastRecentIDs: leastRecentIDs})
 }
 
 func (w *world) openHelperStore() (*store.Helper, error) {
-	return store.OpenHelper(filepath.Join(w.dir, "helper.db"), storeKey, store.Options{Create: true, NoSync: true, CommitHook: w.helper.disk.hook})
+	return store.OpenHelper(filepath.Join(w.dir, "helper.db"), storeKey, store.Options{Create: true, NoSync: true, CommitHook: w.helper.disk.hook, LeastRecentIDs: leastRecentIDs})
 }
 
 func (w *world) openLeader() (*aggregator.Leader, stored, func(context.Context) error, error) {

@@ -1,0 +1,359 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/twofold-dap/twofold/dap"
+)
+
+// recentIDs are the newest of a task's report IDs, in the order in which they came. IDs are random: in the generations nearly
+// each of them changes a page that no other one changes. So they are written one behind the other into a log first,
+// and sorted into the generations when they are many, which then changes a page once for many of them.
+//
+// bucketRecent holds one bucket for each log, named by its ordinal; a log's entries are numbered from 1 on. New IDs go into
+// the newest log. When it is long another one is opened behind it, and each ID that is added from then on moves
+// two of the older log into their generations, in the order of the IDs: keyMerged is the last that was moved. What was moved stays in the log,
+// and does not count there, until all of it was moved and the log is deleted. So there are never more than two logs.
+//
+// Where an ID stands in its log is known to idNumbers, in memory.
+type recentIDs struct {
+	sp     *space
+	root   bucket
+	logs   []idLog // the oldest first
+	merged []byte  // keyMerged, of the first of two logs; nil: nothing of it was moved
+}
+
+// idLog is a log within a transaction.
+type idLog struct {
+	ordinal uint64
+	entries bucket // number: report ID, idEntry
+	numbers *idNumbers
+}
+
+// keyMerged is the key beside the logs.
+const keyMerged = "merged"
+
+// How many IDs a log takes, see limit.
+const (
+	mostRecent   = 1 << 18 // in any case
+	leastRecent  = 512     // in any case
+	recentPart   = 8       // one in so many of the task's IDs
+	bytesPerID   = 64      // of memory for an ID of a log, at most
+	mergedPerNew = 2
+)
+
+// recentIDs opens the logs.
+func (sp *space) recentIDs() (*recentIDs, error) {
+	r := &recentIDs{sp: sp, root: sp.sub(bucketRecent)}
+	err := r.root.b.ForEachBucket(func(key []byte) error {
+		ordinal, ok := uint64At(key)
+		if !ok {
+			return r.root.damaged(key, "its name has %d bytes, not 8", len(key))
+		}
+		r.add(ordinal)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.merged = bytes.Clone(r.root.get([]byte(keyMerged)))
+	if len(r.logs) > 2 || r.merged != nil && (len(r.logs) < 2 || len(r.merged) != len(dap.ReportID{})) {
+		return nil, r.root.damaged([]byte(keyMerged), "it has %d bytes, beside %d logs", len(r.merged), len(r.logs))
+	}
+	if sp.t.tx.Writable() && len(r.logs) > 0 {
+		sp.t.recent.forgetBefore(sp.task, r.logs[0].ordinal)
+	}
+	return r, nil
+}
+
+// add appends an existing log to the list.
+func (r *recentIDs) add(ordinal uint64) {
+	key := be64(ordinal)
+	entries := newBucket(r.root.t, r.root.b.Bucket(key), fmt.Sprintf("%s/%x", r.root.name, key))
+	r.logs = append(r.logs, idLog{ordinal: ordinal, entries: entries.sequential()})
+}
+
+// open makes a new log.
+func (r *recentIDs) open() error {
+	ordinal, err := r.root.next()
+	if err != nil {
+		return err
+	}
+	if _, err := r.root.b.CreateBucket(be64(ordinal)); err != nil {
+		return err
+	}
+	r.add(ordinal)
+	log := &r.logs[len(r.logs)-1]
+	log.numbers = newIDNumbers()
+	r.sp.t.recent.put(r.sp.task, ordinal, log.numbers)
+	return nil
+}
+
+// numbers says where the IDs of a log stand. In a transaction that reads it may not know of all of them but by a look at the log itself.
+func (r *recentIDs) numbers(log *idLog) (*idNumbers, error) {
+	if log.numbers != nil {
+		return log.numbers, nil
+	}
+	t := r.sp.t
+	if log.numbers = t.recent.get(r.sp.task, log.ordinal); log.numbers != nil {
+		return log.numbers, nil
+	}
+	numbers := newIDNumbers()
+	err := log.entries.each(func(key, value []byte) error {
+		number, err := log.entries.ordinalOf(key)
+		if err != nil {
+			return err
+		}
+		id, _, err := log.entries.decodeRecent(key, value)
+		numbers.add(id, number)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	log.numbers = numbers
+	if t.tx.Writable() {
+		t.recent.put(r.sp.task, log.ordinal, numbers) // nothing of the log is newer
+	}
+	return numbers, nil
+}
+
+// decodeRecent decodes an entry of a log.
+func (b bucket) decodeRecent(key, value []byte) (id dap.ReportID, e idEntry, err error) {
+	if len(value) < len(id) {
+		return id, e, b.damaged(key, "it has %d bytes", len(value))
+	}
+	copy(id[:], value)
+	if e, err = decodeIDEntry(value[len(id):]); err != nil {
+		err = b.damaged(key, "%v", err)
+	}
+	return id, e, err
+}
+
+// find looks an ID up in the logs.
+func (r *recentIDs) find(id *dap.ReportID) (e idEntry, at idPlace, found bool, err error) {
+	for i := len(r.logs) - 1; i >= 0; i-- {
+		log := &r.logs[i]
+		if r.isMerged(i, id[:]) {
+			continue
+		}
+		numbers, err := r.numbers(log)
+		if err != nil {
+			return e, at, false, err
+		}
+		number, known := numbers.find(id)
+		if !known {
+			continue
+		}
+		if e, found, err = log.entry(id, number); found || err != nil {
+			return e, idPlace{in: log.entries, id: id, number: number}, found, err
+		}
+	}
+	return e, at, false, nil
+}
+
+// entry reads what a log says of an ID. Another ID can have the number: the log can be of before the ID was added, or it was added in a transaction that was
+// rolled back.
+func (l *idLog) entry(id *dap.ReportID, number uint64) (e idEntry, found bool, err error) {
+	key := be64(number)
+	value := l.entries.get(key)
+	if !bytes.HasPrefix(value, id[:]) {
+		return e, false, nil
+	}
+	_, e, err = l.entries.decodeRecent(key, value)
+	return e, err == nil, err
+}
+
+// isMerged tells whether an ID of a log would stand in its generation by now.
+func (r *recentIDs) isMerged(log int, id []byte) bool {
+	return log == 0 && r.merged != nil && bytes.Compare(id, r.merged) <= 0
+}
+
+// append adds an ID that is not there.
+func (r *recentIDs) append(id *dap.ReportID, e idEntry) error {
+	if len(r.logs) == 0 {
+		if err := r.open(); err != nil {
+			return err
+		}
+	}
+	log := &r.logs[len(r.logs)-1]
+	numbers, err := r.numbers(log)
+	if err != nil {
+		return err
+	}
+	number, err := log.entries.next()
+	if err != nil {
+		return err
+	}
+	numbers.add(*id, number)
+	return idPlace{in: log.entries, id: id, number: number}.put(e)
+}
+
+// each calls f for every ID that stands in a log, and not in its generation.
+func (r *recentIDs) each(f func(at idPlace, e idEntry) error) error {
+	for i := range r.logs {
+		entries := r.logs[i].entries
+		err := entries.each(func(key, value []byte) error {
+			number, err := entries.ordinalOf(key)
+			if err != nil {
+				return err
+			}
+			id, e, err := entries.decodeRecent(key, value)
+			if err != nil || r.isMerged(i, id[:]) {
+				return err
+			}
+			return f(idPlace{in: entries, id: &id, number: number}, e)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// limit is how long the newest log may become before another one is opened. The longer it is, the more of its IDs share a page of a
+// generation; but each takes memory.
+func (r *recentIDs) limit() (uint64, error) {
+	ids, err := r.sp.countIDs()
+	if err != nil {
+		return 0, err
+	}
+	least := r.sp.t.recent.leastPerLog()
+	return max(least, min(ids/recentPart, mostRecent, r.sp.t.recent.share())), nil
+}
+
+// settle is called after so many IDs were added. It opens another log if the newest is long, and else moves IDs
+// of the older one into their generations.
+func (r *recentIDs) settle(added uint64) error {
+	switch {
+	case added == 0:
+	case len(r.logs) == 1:
+		limit, err := r.limit()
+		if err != nil || r.logs[0].entries.b.Sequence() < limit {
+			return err
+		}
+		return r.open()
+	case len(r.logs) == 2:
+		_, err := r.merge(mergedPerNew * added)
+		return err
+	}
+	return nil
+}
+
+// merge moves the next IDs of the older one of two logs into their generations, at most so many, and deletes the log when
+// it has moved all of them.
+func (r *recentIDs) merge(most uint64) (moved uint64, err error) {
+	log := &r.logs[0]
+	numbers, err := r.numbers(log)
+	if err != nil {
+		return 0, err
+	}
+	index, err := r.sp.reportIDs()
+	if err != nil {
+		return 0, err
+	}
+	left := numbers.after(r.merged)
+	part := left[:min(uint64(len(left)), most)]
+	for i := range part {
+		e, found, err := log.entry(&part[i].id, part[i].number)
+		if err != nil {
+			return moved, err
+		}
+		if !found {
+			continue
+		}
+		generation, err := index.generationOf(e.time)
+		if err != nil {
+			return moved, err
+		}
+		if err := generation.put(part[i].id[:], e.encode()); err != nil {
+			return moved, err
+		}
+		moved++
+	}
+	if len(part) == len(left) {
+		return moved, r.dropOldest()
+	}
+	r.merged = slices.Clone(part[len(part)-1].id[:])
+	return moved, r.root.put([]byte(keyMerged), r.merged)
+}
+
+func (r *recentIDs) dropOldest() error {
+	r.root.t.writes++
+	err := firstError(r.root.delete([]byte(keyMerged)), r.root.b.DeleteBucket(be64(r.logs[0].ordinal)))
+	r.logs, r.merged = r.logs[1:], nil
+	return err
+}
+
+// flush moves IDs into their generations whether the logs are long or not, at most so many.
+func (r *recentIDs) flush(most uint64) (moved uint64, err error) {
+	for moved < most && !r.empty() {
+		if len(r.logs) == 1 {
+			if err := r.open(); err != nil {
+				return moved, err
+			}
+		}
+		n, err := r.merge(most - moved)
+		if moved += n; err != nil {
+			return moved, err
+		}
+	}
+	return moved, nil
+}
+
+// empty tells whether no log has an entry.
+func (r *recentIDs) empty() bool {
+	return !slices.ContainsFunc(r.logs, func(l idLog) bool {
+		first, _ := l.entries.b.Cursor().First()
+		return first != nil
+	})
+}
+
+// areBelow tells whether the ID that came first is below the floor; ended: whether there is any.
+func (r *recentIDs) areBelow(floor dap.Time, ended bool) (bool, error) {
+	for i := range r.logs {
+		entries := r.logs[i].entries
+		if key, value := entries.b.Cursor().First(); key != nil {
+			_, e, err := entries.decodeRecent(key, value)
+			return ended || e.time < floor, err
+		}
+	}
+	return false, nil
+}
+
+// idPlace is where an ID stands: in a log of recent IDs, or in a generation.
+type idPlace struct {
+	in     bucket
+	id     *dap.ReportID
+	number uint64 // in a log; 0: in is a generation
+}
+
+func (p idPlace) key() []byte {
+	if p.number > 0 {
+		return be64(p.number)
+	}
+	return p.id[:]
+}
+
+// put stores what the index says of the ID.
+func (p idPlace) put(e idEntry) error {
+	if p.number == 0 {
+		return p.in.put(p.id[:], e.encode())
+	}
+	return p.in.put(be64(p.number), append(slices.Clone(p.id[:]), e.encode()...))
+}
+
+func (p idPlace) delete() error { return p.in.delete(p.key()) }
+
+func (p idPlace) damaged(format string, args ...any) error {
+	return p.in.damaged(p.key(), format, args...)
+}
+
+// addRecent is the step from version 5 to version 6: all IDs stand in generations.
+func addRecent(_ *store, sp *space, _ []byte) ([]byte, error) {
+	sp.t.writes++
+	_, err := sp.root.b.CreateBucketIfNotExists([]byte(bucketRecent))
+	return nil, err
+}
