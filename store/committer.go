@@ -270,20 +270,20 @@ func (c *committer) attempt(batch []*operation) error {
 		t := c.store.newTxn(tx)
 		spoilt := runAll(t, live)
 		if spoilt >= 0 {
-			if err := c.rollback(tx); err != nil {
+			if err := c.rollback(t); err != nil {
 				return err
 			}
 			live = append(live[:spoilt], live[spoilt+1:]...)
 			continue
 		}
 		if t.writes == 0 {
-			return c.rollback(tx)
+			return c.rollback(t)
 		}
 		full := c.reserve(t, live)
 		if full == nil {
-			return c.finish(tx)
+			return c.finish(t)
 		}
-		if err := c.rollback(tx); err != nil {
+		if err := c.rollback(t); err != nil {
 			return err
 		}
 		others := withoutUploads(live, full)
@@ -340,8 +340,9 @@ func runAll(t *txn, live []*operation) int {
 	return -1
 }
 
-func (c *committer) rollback(tx *bolt.Tx) error {
-	err := guard(tx.Rollback)
+func (c *committer) rollback(t *txn) error {
+	t.undone()
+	err := guard(t.tx.Rollback)
 	if err != nil { // bbolt may still hold its locks
 		c.suspend(outage{cause: err, unsure: true, stuck: true})
 	}
@@ -349,11 +350,12 @@ func (c *committer) rollback(tx *bolt.Tx) error {
 }
 
 // finish makes the transaction durable.
-func (c *committer) finish(tx *bolt.Tx) error {
+func (c *committer) finish(t *txn) error {
+	tx := t.tx
 	hook := c.store.options.CommitHook
 	if hook != nil {
 		if err := hook(BeforeCommit); err != nil {
-			return errors.Join(err, c.rollback(tx))
+			return errors.Join(err, c.rollback(t))
 		}
 	}
 	c.chooseFreelist(tx)
@@ -370,6 +372,7 @@ func (c *committer) finish(tx *bolt.Tx) error {
 		err = hook(AfterCommit)
 	}
 	if err != nil {
+		t.undone()
 		c.failed(commit, err, panicked)
 		return err
 	}

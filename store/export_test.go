@@ -85,7 +85,11 @@ func inTxn(t interface {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	f(s.newTxn(tx))
+	in := s.newTxn(tx)
+	f(in)
+	if !commit {
+		in.undone()
+	}
 	if commit {
 		txid := uint64(tx.ID())
 		if err := tx.Commit(); err != nil {

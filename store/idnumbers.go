@@ -13,7 +13,8 @@ import (
 // when the database is opened.
 //
 // It has every ID of the log. It can have more: an ID is added before its transaction is committed, and nothing is taken out. So
-// what it says is compared with the log. The committer adds to it while others read.
+// what it says is compared with the log. A transaction that is not committed makes it to be read again. The committer adds to it while others read. An ID that was deleted may have gone from
+// it, or be there with a newer number: then a reader that began before that does not find the ID, which matters to none, since reports are counted by the committer.
 type idNumbers struct {
 	mu   sync.RWMutex
 	of   map[dap.ReportID]uint64 // nil when they are in order
@@ -125,6 +126,16 @@ func (m *recentMemory) forgetBefore(task dap.TaskID, oldest uint64) {
 			delete(m.tasks[task], ordinal)
 		}
 	}
+}
+
+// forget lets go of a task's logs.
+func (m *recentMemory) forget(task dap.TaskID) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.tasks, task)
 }
 
 // share is how many IDs a log of a task may have: each task has two logs.

@@ -188,6 +188,10 @@ func (r *recentIDs) append(id *dap.ReportID, e idEntry) error {
 		return err
 	}
 	numbers.add(*id, number)
+	if r.sp.t.added == nil {
+		r.sp.t.added = make(map[dap.TaskID]bool)
+	}
+	r.sp.t.added[r.sp.task] = true
 	return idPlace{in: log.entries, id: id, number: number}.put(e)
 }
 

@@ -19,6 +19,8 @@ type txn struct {
 	role   dap.Role
 	filter *idFilter // nil: there is none
 	recent *recentMemory
+	// added: the tasks to which report IDs were added, see undone.
+	added  map[dap.TaskID]bool
 	writes int
 	// written are the bytes of the keys and values that were put.
 	written int
@@ -34,6 +36,14 @@ func (s *store) newTxn(tx *bolt.Tx) *txn {
 	t := newTxn(tx, s.role)
 	t.filter, t.recent = s.filter.Load(), s.recent
 	return t
+}
+
+// undone is called when the transaction was not committed, or it is not known whether it was. Where an ID stands that it has added or
+// deleted is then to be read again.
+func (t *txn) undone() {
+	for task := range t.added {
+		t.recent.forget(task)
+	}
 }
 
 // bucket is a bbolt bucket within a transaction. Copies of it share a cursor, so only one goroutine uses them.

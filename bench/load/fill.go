@@ -18,9 +18,8 @@ import (
 	"github.com/twofold-dap/twofold/vdaf/pingpong"
 )
 
-// fillPart is how many reports go into one transaction. IDs are random: with few in each, a
-// transaction would write a page for every one.
-const fillPart = 1_000_000
+// fillPart is how many reports go into one transaction.
+const fillPart = 100_000
 
 // filler writes what a long time would have left in the databases of both servers, through the stores' own methods.
 type filler struct {
