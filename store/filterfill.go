@@ -16,6 +16,18 @@ import (
 // so must be short.
 const fillChunk = 1 << 14
 
+// firstFilter takes the filter that was left for the database, or starts with a new one.
+func (s *store) firstFilter() {
+	if s.options.FilterBytes < 0 {
+		return
+	}
+	if f := s.loadFilter(); f != nil {
+		s.filter.Store(f)
+		return
+	}
+	s.startFilter()
+}
+
 // startFilter makes a new filter, and begins to fill it. The caller is the committer between two transactions, or
 // Open: an ID is then either there for fillFilter to find, or will be put in when it is added.
 func (s *store) startFilter() {

@@ -1,7 +1,9 @@
 package store
 
 import (
-	"hash/maphash"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
 
@@ -19,7 +21,7 @@ import (
 //
 // Clients choose the IDs. So that none can choose those that need a lookup, the hash has a random key.
 type idFilter struct {
-	seed   maphash.Seed
+	key    [filterKeySize]byte
 	blocks []filterBlock
 	// complete: it has all IDs of the store. found is how many there were.
 	complete atomic.Bool
@@ -34,7 +36,8 @@ type idFilter struct {
 type filterBlock [4]uint64
 
 const (
-	blockBytes = 32
+	blockBytes    = 32
+	filterKeySize = 16
 	// filterBitsPerID with blocks like these give one wrong "perhaps" for some 200 IDs.
 	filterBitsPerID = 12
 	// leastFilterIDs is for how many IDs a filter is made at least: 1.5 MiB.
@@ -46,14 +49,20 @@ const (
 func newIDFilter(ids uint64, maxBytes int) *idFilter {
 	limit := min(ids, 1<<40)/2*3 + leastFilterIDs
 	size := min(uint64(maxBytes), limit*filterBitsPerID/8)
-	return &idFilter{seed: maphash.MakeSeed(), blocks: make([]filterBlock, max(1, size/blockBytes)), limit: int64(limit)}
+	f := &idFilter{blocks: make([]filterBlock, max(1, size/blockBytes)), limit: int64(limit)}
+	rand.Read(f.key[:])
+	return f
 }
 
-// place returns the block of an ID, and twelve bits of hash for each of its words.
+// place returns the block of an ID, and twelve bits of hash for each of its words. The hash is SHA-256 over the key and
+// inputs of one length, which is as good as random to whoever has not got the key.
 func (f *idFilter) place(task *dap.TaskID, id []byte) (*filterBlock, uint64) {
-	var key [len(dap.TaskID{}) + len(dap.ReportID{})]byte
-	copy(key[copy(key[:], task[:]):], id)
-	hash := maphash.Bytes(f.seed, key[:])
+	var input [filterKeySize + len(dap.TaskID{}) + len(dap.ReportID{})]byte
+	copy(input[:], f.key[:])
+	copy(input[filterKeySize:], task[:])
+	copy(input[filterKeySize+len(dap.TaskID{}):], id)
+	digest := sha256.Sum256(input[:])
+	hash := binary.LittleEndian.Uint64(digest[:])
 	block, _ := bits.Mul64(hash, uint64(len(f.blocks)))
 	return &f.blocks[block], hash * 0x9e3779b97f4a7c15 >> 16
 }

@@ -124,7 +124,7 @@ func (s *store) open(path string, role dap.Role, key secret.Bytes, options Optio
 	s.committer = newCommitter(s)
 	s.fillContext, s.stopFilling = context.WithCancel(context.Background())
 	s.loadRecent()
-	s.startFilter()
+	s.firstFilter()
 	return nil
 }
 
@@ -274,7 +274,11 @@ func (s *store) Close() error {
 			s.closeErr = unavailable(outage.cause)
 			return
 		}
-		s.closeErr = errors.Join(s.committer.leaveFreelist(), s.db.Close())
+		err := s.committer.leaveFreelist()
+		if err == nil {
+			s.saveFilter()
+		}
+		s.closeErr = errors.Join(err, s.db.Close())
 	})
 	return s.closeErr
 }

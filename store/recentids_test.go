@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
@@ -241,4 +242,44 @@ func clone(m map[dap.ReportID]idEntry) map[dap.ReportID]idEntry {
 		c[id] = e
 	}
 	return c
+}
+
+// TestNewIDsSharePages: uploads with random IDs into a task with many do not each change a page of the index.
+func TestNewIDsSharePages(t *testing.T) {
+	l, err := OpenLeader(filepath.Join(t.TempDir(), "leader.db"), checkKey, Options{Create: true, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	task := storetest.NewTask(dap.RoleLeader, "task", dap.BatchModeTimeInterval)
+	if err := l.PutTask(t.Context(), task); err != nil {
+		t.Fatal(err)
+	}
+	next := 0
+	upload := func(n int) {
+		numbers := make([]int, n)
+		for i := range numbers {
+			numbers[i], next = next, next+1
+		}
+		outcomes, err := l.Upload(t.Context(), task.ID, numbered(1000, numbers...))
+		if err != nil || slices.ContainsFunc(outcomes, func(e dap.ReportError) bool { return e != 0 }) {
+			t.Fatal(err, "or a report was refused")
+		}
+	}
+	for range 10 {
+		upload(10_000)
+	}
+	const requests, perRequest = 200, 100
+	before := PagesWritten(l)
+	for range requests {
+		upload(perRequest)
+	}
+	written := float64(PagesWritten(l)-before) / (requests * perRequest)
+	t.Logf("%.2f pages a report", written)
+	if written > 0.7 {
+		t.Errorf("%.2f pages were written for each report", written)
+	}
+	if violations, err := l.Check(t.Context()); err != nil || len(violations) > 0 {
+		t.Error(violations, err)
+	}
 }
