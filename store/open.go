@@ -94,12 +94,16 @@ func (s *store) open(path string, role dap.Role, key secret.Bytes, options Optio
 			}
 		}
 	}
-	if err := s.inspect(); err != nil {
+	pages, err := s.inspect()
+	if err != nil {
 		return err
 	}
 	file, err := os.OpenFile(path, os.O_RDWR, fileMode)
 	if err != nil {
 		return s.openError(err)
+	}
+	if err := s.listFreePages(file, pages); err != nil {
+		return s.openError(errors.Join(err, closeLocked(file)))
 	}
 	if s.db, err = openBolt(path, s.boltOptions(file)); err != nil {
 		return s.openError(errors.Join(err, closeLocked(file)))
@@ -192,41 +196,41 @@ func syncDirectory(path string) error {
 
 // inspect looks at the file without changing it: whether it is a database, whether all its
 // pages make sense, and whether it is of this role and version and fits the key. Meanwhile
-// no other process can write to it.
-func (s *store) inspect() error {
+// no other process can write to it. It returns what it knows of the pages.
+func (s *store) inspect() (pages *pageChecker, err error) {
 	info, err := os.Stat(s.path)
 	if err != nil {
-		return s.openError(err)
+		return nil, s.openError(err)
 	}
 	if !info.Mode().IsRegular() || info.Size() == 0 {
-		return s.openError(berrors.ErrInvalid)
+		return nil, s.openError(berrors.ErrInvalid)
 	}
 	file, err := os.Open(s.path)
 	if err != nil {
-		return s.openError(err)
+		return nil, s.openError(err)
 	}
 	defer closeLocked(file)
 	if first, ok := readMetaAt(file, 0); ok && info.Size() < 2*int64(first.pageSize) {
-		return s.openError(pageError(0, "the file has %d bytes, but should have %d pages of %d", info.Size(), first.high, first.pageSize))
+		return nil, s.openError(pageError(0, "the file has %d bytes, but should have %d pages of %d", info.Size(), first.high, first.pageSize))
 	}
 	db, err := openBolt(s.path, &bolt.Options{
 		Timeout: s.options.LockTimeout, ReadOnly: true,
 		OpenFile: func(string, int, os.FileMode) (*os.File, error) { return file, nil },
 	})
 	if err != nil {
-		return s.openError(err)
+		return nil, s.openError(err)
 	}
 	defer db.Close()
 	if info, err = file.Stat(); err != nil { // now that nobody changes it
-		return s.openError(err)
+		return nil, s.openError(err)
 	}
-	if err := checkPages(file, info.Size(), leavesAtOpening); err != nil {
-		return s.openError(err)
+	if pages, err = readPages(file, info.Size(), leavesAtOpening); err != nil {
+		return nil, s.openError(err)
 	}
 	if err := guard(func() error { return db.View(s.checkFile) }); err != nil {
-		return s.openError(err)
+		return nil, s.openError(err)
 	}
-	return nil
+	return pages, nil
 }
 
 // checkFile says whether this program, with this key, may use the file.

@@ -21,16 +21,43 @@ type pageChecker struct {
 	pageSize int
 	high     uint64   // no page has this number or a higher one
 	seen     []uint64 // a bit for each page
+	unread   []uint64 // the leaves that were only claimed: they may be continued
+	meta     pageMeta
 	// leaves is how many more leaf pages are read that a branch leads to. After that only
-	// the first of every branchesPerSample branches is; if it has no buckets, the others are only claimed.
+	// the first of every branchesPerSample branches is, in buckets without buckets; the others are only claimed.
 	leaves  int
-	sampled int // branches over leaves without buckets, since leaves is used up
+	strange bool // there was a bucket where the store makes none
+	sampled int  // branches over leaves without buckets, since leaves is used up
 	// heads are the beginnings of the pages that lead to the one that is read, by depth.
 	heads [][]byte
 }
 
 // branchesPerSample is below how many branches one leaf is read at least. One branch leads to about a hundred.
 const branchesPerSample = 8
+
+// bucketKind is what a bucket holds, by its place in the store.
+type bucketKind int
+
+const (
+	kindFile  bucketKind = iota // the buckets of the first level
+	kindData                    // those of the tasks
+	kindTask                    // those of a task
+	kindParts                   // generations or logs of report IDs
+	kindPlain                   // no buckets
+)
+
+// below is the kind of a bucket within one of this kind.
+func (k bucketKind) below(name []byte) bucketKind {
+	switch {
+	case k == kindFile && string(name) == bucketData:
+		return kindData
+	case k == kindData:
+		return kindTask
+	case k == kindTask && (string(name) == bucketIDs || string(name) == bucketRecent):
+		return kindParts
+	}
+	return kindPlain
+}
 
 // pageLevel is what a tree of pages is like below one of them. It is the same for those beside it.
 type pageLevel int
@@ -70,22 +97,30 @@ var native = binary.NativeEndian
 
 // checkPages checks a file of size bytes: all of its pages but for leaves beyond the given number, of which it takes samples.
 func checkPages(file io.ReaderAt, size int64, leaves int) error {
+	_, err := readPages(file, size, leaves)
+	return err
+}
+
+// readPages is checkPages, and returns what it knows of the pages.
+func readPages(file io.ReaderAt, size int64, leaves int) (*pageChecker, error) {
 	m, err := readMeta(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if m.high > math.MaxInt64/uint64(m.pageSize) || int64(m.high)*int64(m.pageSize) > size {
-		return pageError(0, "the file has %d bytes, but should have %d pages of %d", size, m.high, m.pageSize)
+		return nil, pageError(0, "the file has %d bytes, but should have %d pages of %d", size, m.high, m.pageSize)
 	}
-	c := &pageChecker{file: file, pageSize: m.pageSize, high: m.high, seen: make([]uint64, m.high/64+1), leaves: leaves}
+	c := &pageChecker{file: file, meta: m, pageSize: m.pageSize, high: m.high, seen: make([]uint64, m.high/64+1), leaves: leaves}
 	c.claim(0, 1)
-	if _, err := c.tree(m.root, 0, nil, nil, someLevel); err != nil {
-		return err
+	if _, err := c.tree(m.root, kindFile, 0, nil, nil, someLevel); err != nil {
+		return nil, err
 	}
-	if m.freelist == noFreelist {
-		return nil
+	if m.freelist != noFreelist {
+		if err := c.freelist(m.freelist); err != nil {
+			return nil, err
+		}
 	}
-	return c.freelist(m.freelist)
+	return c, nil
 }
 
 func pageError(page uint64, format string, args ...any) error {
@@ -244,8 +279,8 @@ func (p *openPage) element(i int) (e pageElement, err error) {
 }
 
 // tree checks a page and all that it leads to. Its keys must be from low up to but
-// without high, which is nil for no limit. beside is the level of the page before it, if that is of the same branch.
-func (c *pageChecker) tree(number uint64, depth int, low, high []byte, beside pageLevel) (level pageLevel, err error) {
+// without high, which is nil for no limit. kind is that of the bucket, beside the level of the page before it, if that is of the same branch.
+func (c *pageChecker) tree(number uint64, kind bucketKind, depth int, low, high []byte, beside pageLevel) (level pageLevel, err error) {
 	if depth >= len(c.heads) {
 		c.heads = append(c.heads, make([]byte, c.pageSize))
 	}
@@ -262,7 +297,7 @@ func (c *pageChecker) tree(number uint64, depth int, low, high []byte, beside pa
 	}
 	var e pageElement
 	below := someLevel // the level of the children, by what is known of those before
-	if p.kind == pageBranch && beside == abovePlain && c.leaves <= 0 {
+	if p.kind == pageBranch && kind == kindPlain && beside == abovePlain && c.leaves <= 0 {
 		if c.sampled++; c.sampled%branchesPerSample != 0 {
 			below = plainLeaf
 		}
@@ -273,16 +308,17 @@ func (c *pageChecker) tree(number uint64, depth int, low, high []byte, beside pa
 			return someLevel, err
 		}
 		if e.isBucket {
-			level = someLevel
+			level, c.strange = someLevel, c.strange || kind == kindPlain
 		}
 		if i > 0 && bytes.Compare(previous, e.key) >= 0 || bytes.Compare(e.key, low) < 0 || high != nil && bytes.Compare(e.key, high) >= 0 {
 			return someLevel, pageError(number, "its keys are out of order")
 		}
-		if below == plainLeaf && c.leaves <= 0 {
+		if kind == kindPlain && below == plainLeaf && c.leaves <= 0 {
 			if !c.claim(e.child, 1) {
 				return someLevel, pageError(e.child, "it is in use elsewhere, or beyond the last page")
 			}
-		} else if below, err = p.descend(i, &e, depth, high, below); err != nil {
+			c.markUnread(e.child)
+		} else if below, err = p.descend(i, &e, kind, depth, high, below); err != nil {
 			return someLevel, err
 		}
 	}
@@ -293,7 +329,7 @@ func (c *pageChecker) tree(number uint64, depth int, low, high []byte, beside pa
 }
 
 // descend checks what an element leads to, and returns the level of a branch's child.
-func (p *openPage) descend(i int, e *pageElement, depth int, high []byte, beside pageLevel) (pageLevel, error) {
+func (p *openPage) descend(i int, e *pageElement, kind bucketKind, depth int, high []byte, beside pageLevel) (pageLevel, error) {
 	if p.kind == pageBranch {
 		if i+1 < p.count {
 			next, err := p.element(i + 1)
@@ -302,7 +338,7 @@ func (p *openPage) descend(i int, e *pageElement, depth int, high []byte, beside
 			}
 			high = next.key
 		}
-		return p.c.tree(e.child, depth+1, e.key, high, beside)
+		return p.c.tree(e.child, kind, depth+1, e.key, high, beside)
 	}
 	if !e.isBucket {
 		return someLevel, nil
@@ -315,7 +351,7 @@ func (p *openPage) descend(i int, e *pageElement, depth int, high []byte, beside
 		return someLevel, pageError(p.number, "a bucket has %d bytes", len(value))
 	}
 	if root := native.Uint64(value); root != 0 {
-		_, err := p.c.tree(root, depth+1, nil, nil, someLevel)
+		_, err := p.c.tree(root, kind.below(e.key), depth+1, nil, nil, someLevel)
 		return someLevel, err
 	}
 	return someLevel, p.inline(value[bucketHeaderLength:])

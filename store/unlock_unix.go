@@ -7,6 +7,9 @@ import (
 	"syscall"
 )
 
+// canLock: lock keeps other processes off.
+const canLock = true
+
 // unlock gives up the lock of a file that is still mapped: closing it does not.
 func unlock(file *os.File) { _ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }
 
