@@ -403,9 +403,9 @@ const (
 )
 
 // chooseFreelist decides whether the commit writes the list of free pages. With the list a file is
-// opened without a walk through all pages in use, which takes time and memory. But the list is written whole by each
+// opened at once. But the list is written whole by each
 // commit, and after a backlog of reports is worked off it is megabytes long; then
-// it is left out until the store is closed, and after a crash the walk finds it again: not many pages are in use then.
+// it is left out until the store is closed, and after a crash it is made again, see listFreePages.
 func (c *committer) chooseFreelist(tx *bolt.Tx) {
 	stats := c.store.db.Stats()
 	free := stats.FreePageN + stats.PendingPageN
@@ -421,7 +421,7 @@ func (c *committer) leaveFreelist() error {
 	c.store.db.NoFreelistSync = false
 	err := c.store.db.Update(func(*bolt.Tx) error { return nil })
 	if isNoSpace(err) {
-		return nil // it is found by a walk, then
+		return nil // it is made again when the file is opened
 	}
 	return err
 }

@@ -53,6 +53,7 @@ func measureGrowth(ctx context.Context, o growthOptions) (figures growthFigures,
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	g := &growth{growthOptions: o, empty: &measurement{options: o.options}, grown: &measurement{options: o.options}}
+	g.empty.profile = "" // the profiles of the others are of interest
 	if g.idle, err = newIdleHelper(); err != nil {
 		return figures, err
 	}

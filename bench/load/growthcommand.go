@@ -54,6 +54,7 @@ collect, and carry the same load as servers with empty databases beside them.
 	flags.StringVar(&o.vdaf, "vdaf", "histogram:length=100", "the tasks' VDAF, as `collector task new` takes it")
 	flags.IntVar(&o.clients, "clients", 8, "how many clients upload at the same time")
 	flags.StringVar(&o.dir, "dir", "", "where to make the temporary directory for the databases (default: the system's)")
+	flags.StringVar(&o.profile, "profile", "", "a directory for profiles of the grown databases' servers in the last round")
 	flags.BoolVar(&asJSON, "json", false, "print the figures as one object")
 	return c
 }
