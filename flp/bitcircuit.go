@@ -34,6 +34,17 @@ func bitCircuitOf[E field.Elem](c Circuit[E]) bitCircuit[E] {
 	return nil
 }
 
+// outputIsStart tells whether the aggregatable output of c is known to be the start of the measurement.
+func outputIsStart[E field.Elem](c Circuit[E]) bool {
+	switch c := c.(type) {
+	case *SumVec[E]:
+		return c.integer.bits == 1
+	case *Count[E], *Histogram[E], *MultihotCountVec[E]:
+		return true
+	}
+	return false
+}
+
 func (c *bitCheck[E]) bits() *bitCheck[E] { return c }
 
 // addConstants implements bitCircuit: SumVec has no further outputs.

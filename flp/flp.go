@@ -218,6 +218,10 @@ func (p *FLP[E]) AddTruncated(out []E, offset int, block []E) {
 	p.field.AddVec(out, out, truncated)
 }
 
+// OutputIsStart tells whether the aggregatable output is the first OutputLen elements of the encoded
+// measurement as they are, so that nobody who has those needs Truncate or AddTruncated.
+func (p *FLP[E]) OutputIsStart() bool { return outputIsStart(p.circuit) }
+
 // VerifierLen is the length of a verifier message (VERIFIER_LEN).
 func (p *FLP[E]) VerifierLen() int { return p.verifierLen }
 

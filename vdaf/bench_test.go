@@ -31,13 +31,19 @@ func benchCases(b *testing.B) []benchCase {
 	check(b, err)
 	sum, err := vdaf.NewPrio3Sum(2, 1<<20)
 	check(b, err)
+	small, err := vdaf.NewPrio3Histogram(2, 10, vdaf.OptimalChunkLength(10))
+	check(b, err)
 	histogram, err := vdaf.NewPrio3Histogram(2, 100, vdaf.OptimalChunkLength(100))
+	check(b, err)
+	medium, err := vdaf.NewPrio3Histogram(2, 1_000, vdaf.OptimalChunkLength(1_000))
 	check(b, err)
 	large, err := vdaf.NewPrio3Histogram(2, 10_000, vdaf.OptimalChunkLength(10_000))
 	check(b, err)
 	sumVec, err := vdaf.NewPrio3SumVec(2, 1_000, 65_535, vdaf.OptimalChunkLength(16_000))
 	check(b, err)
 	multihot, err := vdaf.NewPrio3MultihotCountVec(2, 100, 10, vdaf.OptimalChunkLength(104))
+	check(b, err)
+	longMultihot, err := vdaf.NewPrio3MultihotCountVec(2, 1_000, 50, vdaf.OptimalChunkLength(1_006))
 	check(b, err)
 	multiproof, err := vdaf.NewPrio3SumVecField64Multiproof(2, 1_000, 65_535, vdaf.OptimalChunkLength(16_000), 3)
 	check(b, err)
@@ -46,15 +52,19 @@ func benchCases(b *testing.B) []benchCase {
 	for i := range vector {
 		vector[i] = uint64(i * 65)
 	}
-	flags := make([]bool, 100)
+	flags, longFlags := make([]bool, 100), make([]bool, 1_000)
 	flags[3], flags[70] = true, true
+	longFlags[3], longFlags[700] = true, true
 	return []benchCase{
 		benchOf("Count", 1, count, true),
 		benchOf("Sum/max=2^20", 21, sum, 123_456),
+		benchOf("Histogram/length=10", 10, small, 4),
 		benchOf("Histogram/length=100", 100, histogram, 42),
+		benchOf("Histogram/length=1000", 1_000, medium, 420),
 		benchOf("Histogram/length=10000", 10_000, large, 4_242),
 		benchOf("SumVec/length=1000,max=65535", 16_000, sumVec, vector),
 		benchOf("MultihotCountVec/length=100,max_weight=10", 104, multihot, flags),
+		benchOf("MultihotCountVec/length=1000,max_weight=50", 1_006, longMultihot, longFlags),
 		benchOf("SumVecField64Multiproof/length=1000,max=65535,proofs=3", 16_000, multiproof, vector),
 	}
 }

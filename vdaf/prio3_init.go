@@ -79,13 +79,14 @@ type initBatch[E field.Elem] struct {
 	nonces [laneCount][]byte // and their nonces
 	n      int               // how many there are
 	parts  [laneCount]xof.Seed
-	blocks [laneCount][]E // a block of each lane's measurement share
+	meas   [laneCount][]E // each lane's measurement share, if it is held
+	blocks [laneCount][]E // a block of it
 	bytes  [laneCount][]byte
 	done   int // how many reports have been in a lane
 
 	// What the results consist of, allocated together.
 	states         []prio3State[E]
-	outShares      []E
+	vectors        []E // output shares, or the measurement shares that they are the start of
 	verifierShares []byte
 }
 
@@ -98,8 +99,11 @@ func newInitBatch[E field.Elem](p *Prio3[E], w *prio3Workspace[E], verifyKey []b
 	for k := range b.aggIDs {
 		b.aggIDs[k] = aggID
 	}
-	if !p.seedsForOutShares(aggID) {
-		b.outShares = make([]E, sound*p.flp.OutputLen())
+	switch {
+	case p.measInResult(aggID):
+		b.vectors = make([]E, sound*p.flp.MeasLen())
+	case !p.seedsForOutShares(aggID):
+		b.vectors = make([]E, sound*p.flp.OutputLen())
 	}
 	return b
 }
@@ -129,6 +133,14 @@ func (b *initBatch[E]) load(i int) error {
 // verify verifies the reports in the lanes and empties the lanes.
 func (b *initBatch[E]) verify() {
 	p, w, n := b.p, b.w, b.n
+	switch {
+	case p.measInResult(b.aggID):
+		for k := range n {
+			b.meas[k] = part(b.vectors, b.done+k, p.flp.MeasLen())
+		}
+	case b.aggID > 0:
+		b.meas = w.meas
+	}
 	b.bindMeasurements()
 	if b.aggID > 0 {
 		p.helperProofsShares(w, n, &b.aggIDs, b.inputShareParts(0, xof.SeedSize))
@@ -164,7 +176,7 @@ func (b *initBatch[E]) inputShareParts(start, end int) *[laneCount][]byte {
 func (b *initBatch[E]) state(lane int) *prio3State[E] { return &b.states[b.done+lane] }
 
 // bindMeasurements derives each lane's joint randomness part, if there is joint
-// randomness, and expands helpers' measurement shares on the way: into w.meas,
+// randomness, and expands helpers' measurement shares on the way: into b.meas,
 // if they are to be held.
 func (b *initBatch[E]) bindMeasurements() {
 	p, w, n := b.p, b.w, b.n
@@ -174,7 +186,7 @@ func (b *initBatch[E]) bindMeasurements() {
 	}
 	switch {
 	case b.aggID > 0 && p.held():
-		b.expandMeasurements(func(offset, length int) { b.blocks = lanesFrom(&w.meas, n, offset, length) }, b.absorb)
+		b.expandMeasurements(func(offset, length int) { b.blocks = lanesFrom(&b.meas, n, offset, length) }, b.absorb)
 	case b.aggID > 0:
 		b.expandMeasurements(b.reuseBlocks, b.absorb)
 	case p.hasJointRand():

@@ -27,7 +27,7 @@ func (b *initBatch[E]) addBlock(queries []*flp.Query[E], outShare []E, offset in
 		q.Add(block)
 	}
 	switch {
-	case outShare == nil:
+	case outShare == nil, b.p.measInResult(b.aggID):
 	case b.p.flp.InBlocks():
 		b.p.flp.AddTruncated(outShare, offset, block)
 	default:
@@ -37,25 +37,30 @@ func (b *initBatch[E]) addBlock(queries []*flp.Query[E], outShare []E, offset in
 
 // outShare is the vector of the output share of the report in a lane, or nil.
 func (b *initBatch[E]) outShare(lane int) []E {
-	if b.outShares == nil {
+	n := b.p.flp.OutputLen()
+	switch {
+	case b.p.measInResult(b.aggID):
+		return b.meas[lane][:n:n]
+	case b.vectors == nil:
 		return nil
 	}
-	return part(b.outShares, b.done+lane, b.p.flp.OutputLen())
+	return part(b.vectors, b.done+lane, n)
 }
 
 // queryLane queries the proofs in a lane, with a Leader's measurement share that is decoded, or a
-// helper's that has been expanded into w.meas, a block at a time.
+// helper's that has been expanded into b.meas, a block at a time.
 func (b *initBatch[E]) queryLane(lane int) error {
 	p, w := b.p, b.w
 	queries, outShare := w.queries[0], b.outShare(lane)
 	b.beginQueries(queries, lane)
 	for offset := 0; offset < p.flp.MeasLen(); {
 		length := min(p.blockLen(), p.flp.MeasLen()-offset)
-		var block []E
-		if b.aggID > 0 {
-			block = w.meas[lane][offset : offset+length]
-		} else {
-			block = w.block[:length]
+		block := w.block
+		if b.meas[lane] != nil {
+			block = b.meas[lane][offset:]
+		}
+		block = block[:length]
+		if b.aggID == 0 {
 			encoded := b.reports[b.lanes[lane]].InputShare[offset*p.sizes.element:][:length*p.sizes.element]
 			if err := p.decodeVec("input share", block, encoded); err != nil {
 				return err

@@ -29,7 +29,7 @@ type prio3Workspace[E field.Elem] struct {
 	stream  laneStreams
 	parts   laneStreams // for joint randomness parts, while stream expands what they bind
 
-	meas   [laneCount][]E // measurement shares that are held
+	meas   [laneCount][]E // measurement shares that are held, unless in the results
 	blocks [laneCount][]E // blocks of measurement shares that are not
 	block  []E            // a block of the Leader's
 
@@ -66,13 +66,19 @@ func (p *Prio3[E]) blockLen() int { return p.flp.BlockLen() }
 // held tells whether helpers' measurement shares are kept while they are verified.
 func (p *Prio3[E]) held() bool { return !p.flp.InBlocks() || p.sizes.meas <= p.limits.meas }
 
+// measInResult tells whether an aggregator's measurement shares are held in the memory of its results,
+// whose output shares are the start of them.
+func (p *Prio3[E]) measInResult(aggID int) bool {
+	return p.flp.OutputIsStart() && (aggID == 0 || p.held())
+}
+
 // WorkspaceSize is about how many bytes of memory VerifyInit works in for a batch of n reports,
 // beside the reports and the results. It lets a caller estimate what a batch takes.
 func (p *Prio3[E]) WorkspaceSize(n int) int {
 	proofs := p.flp.ProofLen() * p.proofs
 	// Both aggregators' blocks, a share of the proofs, what is derived for them, and the queries.
 	lane := p.blockLen() + 2*proofs + (p.flp.JointRandLen()+p.flp.QueryRandLen()+2*p.flp.VerifierLen())*p.proofs
-	if p.held() {
+	if p.held() && !p.measInResult(1) {
 		lane += p.flp.MeasLen()
 	}
 	// The gadget polynomials and their coefficients, and a measurement's wires.
@@ -96,14 +102,14 @@ func (w *prio3Workspace[E]) reserve(p *Prio3[E], n, aggID int) {
 			}
 		}
 		switch {
-		case aggID == 0:
+		case aggID == 0, p.measInResult(aggID):
 		case streamed:
 			reserveVec(&w.blocks[k], p.blockLen())
 		default:
 			reserveVec(&w.meas[k], p.flp.MeasLen())
 		}
 	}
-	if aggID == 0 {
+	if aggID == 0 && !p.measInResult(aggID) {
 		reserveVec(&w.block, p.blockLen())
 	}
 }
