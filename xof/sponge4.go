@@ -44,26 +44,8 @@ func (s *sponge4) reset(p permutation) {
 	clear(s.words[:])
 }
 
-// mix adds one block to each lane and does not permute.
-func (s *sponge4) mix(blocks [4][]byte) {
-	if s.permutation == oneByOne {
-		for k := range s.single {
-			s.single[k].mix(blocks[k])
-		}
-		return
-	}
-	b0, b1, b2, b3 := blocks[0][:rate], blocks[1][:rate], blocks[2][:rate], blocks[3][:rate]
-	words := s.words[:4*rateWords]
-	for i := 0; i < rate; i += 8 {
-		w := words[i/2 : i/2+4 : i/2+4]
-		w[0] ^= binary.LittleEndian.Uint64(b0[i:])
-		w[1] ^= binary.LittleEndian.Uint64(b1[i:])
-		w[2] ^= binary.LittleEndian.Uint64(b2[i:])
-		w[3] ^= binary.LittleEndian.Uint64(b3[i:])
-	}
-}
-
-// absorb takes in n blocks for each lane, none of which is the last one.
+// absorb takes in n blocks for each lane. After the last one the state begins with the
+// first block of output.
 func (s *sponge4) absorb(blocks [4][]byte, n int) {
 	switch {
 	case n == 0:
@@ -76,8 +58,8 @@ func (s *sponge4) absorb(blocks [4][]byte, n int) {
 	}
 }
 
-// squeeze fills n blocks of each lane with its next output, after the last
-// block has been mixed in.
+// squeeze fills n blocks of each lane with its next output, but for the first block that
+// absorb leaves.
 func (s *sponge4) squeeze(blocks [4][]byte, n int) {
 	switch {
 	case n == 0:
@@ -87,6 +69,24 @@ func (s *sponge4) squeeze(blocks [4][]byte, n int) {
 		}
 	default:
 		s.interleaved(&blocks, n, squeezing)
+	}
+}
+
+// word is word i of a lane's state.
+func (s *sponge4) word(lane, i int) uint64 {
+	if s.permutation == oneByOne {
+		return s.single[lane].state[i]
+	}
+	return s.words[4*i+lane]
+}
+
+// read copies bytes of a lane's state, those from at on, to out.
+func (s *sponge4) read(lane, at int, out []byte) {
+	for ; at%8 == 0 && len(out) >= 8; at, out = at+8, out[8:] {
+		binary.LittleEndian.PutUint64(out, s.word(lane, at/8))
+	}
+	for i := range out {
+		out[i] = byte(s.word(lane, (at+i)/8) >> (8 * ((at + i) % 8)))
 	}
 }
 

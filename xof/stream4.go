@@ -22,8 +22,11 @@ type Stream4 struct {
 	block   [4][rate]byte // the messages' bytes that do not make a block yet
 	n       int           // how many they are in each lane
 	reading bool
-	permute permutation
-	out     [4]output
+	// inSponge says that the output's first block is still in the sponge. Of it a lane has read what
+	// is before its out.at.
+	inSponge bool
+	permute  permutation
+	out      [4]output
 }
 
 // New4 returns four streams that have absorbed their own seeds, all of one length of at most
@@ -51,9 +54,16 @@ func (s *Stream4) Reset(seeds [4][]byte, dst []byte) error {
 	}
 	s.sponge.reset(s.permute)
 	s.n = 0
-	s.reading = false
+	s.reading, s.inSponge = false, false
 	for k := range s.out {
 		s.out[k].reset()
+	}
+	if head := headSize(size, len(dst)); head < rate {
+		for k := range seeds {
+			appendHead(s.block[k][:0], seeds[k], dst)
+		}
+		s.n = head
+		return nil
 	}
 	var length [2]byte
 	binary.LittleEndian.PutUint16(length[:], uint16(len(dst)))
@@ -63,6 +73,18 @@ func (s *Stream4) Reset(seeds [4][]byte, dst []byte) error {
 	s.writeAll(length[:1])
 	s.Write4(seeds)
 	return nil
+}
+
+// headSize is the length in bytes of what a message begins with: the seed and the domain separation
+// tag with their lengths (VDAF Section 6.2.1).
+func headSize(seed, dst int) int { return 2 + dst + 1 + seed }
+
+// appendHead appends what a message begins with.
+func appendHead(message, seed, dst []byte) []byte {
+	message = binary.LittleEndian.AppendUint16(message, uint16(len(dst)))
+	message = append(message, dst...)
+	message = append(message, byte(len(seed)))
+	return append(message, seed...)
 }
 
 // Format prints a placeholder for every verb.
@@ -145,17 +167,25 @@ func (s *Stream4) beginReading() {
 	if s.reading {
 		return
 	}
-	s.reading = true
 	for k := range s.block {
 		pad(&s.block[k], s.n)
 	}
-	s.sponge.mix(s.blocks())
+	s.endMessages()
+}
+
+// endMessages absorbs the last blocks, which are padded.
+func (s *Stream4) endMessages() {
+	s.sponge.absorb(s.blocks(), 1)
+	s.reading, s.inSponge = true, true
 }
 
 // Read4 fills each lane's slice with the lane's next bytes (next, VDAF Section
 // 6.2). The slices may have different lengths.
 func (s *Stream4) Read4(out [4][]byte) {
 	s.beginReading()
+	if s.readSponge(&out) {
+		return
+	}
 	out, _ = s.take(out)
 	// A lane that wants more has nothing unread. While all four do, nothing is to be kept.
 	whole := min(len(out[0]), len(out[1]), len(out[2]), len(out[3])) / rate
@@ -168,6 +198,37 @@ func (s *Stream4) Read4(out [4][]byte) {
 		}
 		s.squeeze(blocksFor(missing))
 	}
+}
+
+// readSponge fills out from the output's first block, if that is still in the sponge and enough for all lanes. If it
+// is not enough, what is unread of the block is moved to where the following blocks come.
+func (s *Stream4) readSponge(out *[4][]byte) bool {
+	if !s.inSponge {
+		return false
+	}
+	for k := range out {
+		if s.out[k].at+len(out[k]) > rate {
+			s.leaveSponge()
+			return false
+		}
+	}
+	for k := range out {
+		s.sponge.read(k, s.out[k].at, out[k])
+		s.out[k].at += len(out[k])
+	}
+	return true
+}
+
+// leaveSponge moves the output's first block to the lanes' memory, if it is still in the sponge.
+func (s *Stream4) leaveSponge() {
+	if !s.inSponge {
+		return
+	}
+	for k := range s.out {
+		s.sponge.read(k, 0, s.out[k].memory()[:rate])
+		s.out[k].end = rate
+	}
+	s.inSponge = false
 }
 
 // take fills out with what is unread, and returns what is left to be filled and
@@ -237,6 +298,7 @@ func memories[E field.Elem](f field.Field[E], v *[4][]E) (m [4][]byte, ok bool) 
 
 // nextVec4 is NextVec4 where a vector's memory is not its encoding.
 func nextVec4[E field.Elem](s *Stream4, f field.Field[E], dst [4][]E) {
+	s.leaveSponge()
 	for {
 		full, missing := true, 0
 		for k := range dst {

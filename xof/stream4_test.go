@@ -282,9 +282,12 @@ func TestResetForgetsEverything(t *testing.T) {
 			}
 			four.Write4([4][]byte{pattern(40), pattern(47)[7:], pattern(54)[14:], pattern(61)[21:]})
 			compareRead(t, four, ones, [4]int{100, 100, 100, 100})
+			compareRead(t, four, ones, [4]int{200, 200, 0, 500})
 		}
 		compareAfterReset()
 		four.Read4([4][]byte{make([]byte, 5), nil, nil, nil})
+		compareAfterReset()
+		four.Read4([4][]byte{make([]byte, 2*bufferSize), nil, nil, nil}) // the other lanes need larger memory
 		compareAfterReset()
 	})
 	one, err := New(pattern(32), nil)
