@@ -91,6 +91,36 @@ func testBitCircuits[E field.Elem](t *testing.T, f field.Field[E]) {
 	}
 }
 
+// TestCountQuery compares verifier shares in closed form with those that are computed with all the
+// wires in memory.
+func TestCountQuery(t *testing.T) {
+	t.Run("Field64", func(t *testing.T) { testCountQuery(t, field.Field64) })
+	t.Run("Field128", func(t *testing.T) { testCountQuery(t, field.Field128) })
+}
+
+func testCountQuery[E field.Elem](t *testing.T, f field.Field[E]) {
+	c := Circuit[E](NewCount(f))
+	p, plain := must(New(c)), must(New(Circuit[E](whole[E]{c})))
+	if p.count == nil || plain.count != nil {
+		t.Fatal("the closed form is not for Count alone")
+	}
+	ws, plainWS := p.NewWorkspace(), plain.NewWorkspace()
+	rapid.Check(t, func(t *rapid.T) {
+		s := newSource(f, rapid.Uint64().Draw(t, "seed"))
+		meas, proof, queryRand := s.vec(1), s.vec(p.ProofLen()), s.vec(1)
+		got, want := s.vec(p.VerifierLen()), s.vec(p.VerifierLen())
+		if err := p.Query(ws, got, meas, proof, queryRand, nil, 2); err != nil {
+			t.Fatal(err)
+		}
+		if err := plain.Query(plainWS, want, meas, proof, queryRand, nil, 2); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatal("the verifier share differs")
+		}
+	})
+}
+
 // TestQueryInPieces adds the measurement share of any circuit in pieces.
 func TestQueryInPieces(t *testing.T) {
 	f := field.Field64

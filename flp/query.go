@@ -123,6 +123,9 @@ func (p *FLP[E]) queryWhole(ws *Workspace[E], verifier, meas, proof, queryRand, 
 	mustLen("proof", proof, p.proofLen)
 	mustLen("query_rand", queryRand, p.queryRandLen)
 	mustLen("joint_rand", jointRand, p.jointRandLen)
+	if p.count != nil {
+		return p.count.query(ws, verifier, meas[0], proof, queryRand[0])
+	}
 	ws.begin(p, shares)
 	for i := range ws.runs {
 		r := &ws.runs[i]

@@ -26,12 +26,8 @@ func (b *initBatch[E]) addBlock(queries []*flp.Query[E], outShare []E, offset in
 	for _, q := range queries {
 		q.Add(block)
 	}
-	switch {
-	case outShare == nil, b.p.measInResult(b.aggID):
-	case b.p.flp.InBlocks():
+	if outShare != nil && !b.p.measInResult(b.aggID) {
 		b.p.flp.AddTruncated(outShare, offset, block)
-	default:
-		b.p.flp.Circuit().Truncate(outShare, block)
 	}
 }
 
@@ -50,26 +46,59 @@ func (b *initBatch[E]) outShare(lane int) []E {
 // queryLane queries the proofs in a lane, with a Leader's measurement share that is decoded, or a
 // helper's that has been expanded into b.meas, a block at a time.
 func (b *initBatch[E]) queryLane(lane int) error {
-	p, w := b.p, b.w
-	queries, outShare := w.queries[0], b.outShare(lane)
+	p := b.p
+	if !p.flp.InBlocks() {
+		return b.queryWhole(lane)
+	}
+	queries, outShare := b.w.queries[0], b.outShare(lane)
 	b.beginQueries(queries, lane)
 	for offset := 0; offset < p.flp.MeasLen(); {
 		length := min(p.blockLen(), p.flp.MeasLen()-offset)
-		block := w.block
-		if b.meas[lane] != nil {
-			block = b.meas[lane][offset:]
-		}
-		block = block[:length]
-		if b.aggID == 0 {
-			encoded := b.reports[b.lanes[lane]].InputShare[offset*p.sizes.element:][:length*p.sizes.element]
-			if err := p.decodeVec("input share", block, encoded); err != nil {
-				return err
-			}
+		block, err := b.block(lane, offset, length)
+		if err != nil {
+			return err
 		}
 		b.addBlock(queries, outShare, offset, block)
 		offset += length
 	}
 	return b.finish(queries, lane)
+}
+
+// queryWhole is queryLane where the measurement does not come in blocks.
+func (b *initBatch[E]) queryWhole(lane int) error {
+	p, w := b.p, b.w
+	meas, err := b.block(lane, 0, p.flp.MeasLen())
+	if err != nil {
+		return err
+	}
+	for j := range p.proofs {
+		if err := p.flp.Query(w.flp, part(w.verifiers, j, p.flp.VerifierLen()), meas,
+			part(w.proofs[lane], j, p.flp.ProofLen()),
+			part(w.queryRands[lane], j, p.flp.QueryRandLen()),
+			part(w.jointRands[lane], j, p.flp.JointRandLen()),
+			p.shares); err != nil {
+			return err
+		}
+	}
+	if !p.measInResult(b.aggID) {
+		p.flp.Circuit().Truncate(b.outShare(lane), meas)
+	}
+	b.makeResult(lane)
+	return nil
+}
+
+// block returns a block of the measurement share in a lane. The Leader's is decoded.
+func (b *initBatch[E]) block(lane, offset, length int) ([]E, error) {
+	p, block := b.p, b.w.block
+	if b.meas[lane] != nil {
+		block = b.meas[lane][offset:]
+	}
+	block = block[:length]
+	if b.aggID > 0 {
+		return block, nil
+	}
+	encoded := b.reports[b.lanes[lane]].InputShare[offset*p.sizes.element:][:length*p.sizes.element]
+	return block, p.decodeVec("input share", block, encoded)
 }
 
 // queryStreamed queries the proofs in all the lanes, with helpers' measurement shares that
@@ -93,12 +122,18 @@ func (b *initBatch[E]) queryStreamed() {
 
 // finish ends the queries of a lane and makes the report's result.
 func (b *initBatch[E]) finish(queries []*flp.Query[E], lane int) error {
-	p, w, i := b.p, b.w, b.lanes[lane]
 	for j, q := range queries {
-		if err := q.Finish(part(w.verifiers, j, p.flp.VerifierLen())); err != nil {
+		if err := q.Finish(part(b.w.verifiers, j, b.p.flp.VerifierLen())); err != nil {
 			return err
 		}
 	}
+	b.makeResult(lane)
+	return nil
+}
+
+// makeResult makes the result of the report in a lane, of the verifier shares in w.verifiers.
+func (b *initBatch[E]) makeResult(lane int) {
+	p, w, i := b.p, b.w, b.lanes[lane]
 	state := b.state(lane)
 	state.aggID = b.aggID
 	state.outShare.vector = b.outShare(lane)
@@ -110,5 +145,4 @@ func (b *initBatch[E]) finish(queries []*flp.Query[E], lane int) error {
 		share = append(share, b.parts[lane][:]...)
 	}
 	b.results[i] = InitResult{State: state, VerifierShare: share}
-	return nil
 }

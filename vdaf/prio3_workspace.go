@@ -96,7 +96,7 @@ func (w *prio3Workspace[E]) reserve(p *Prio3[E], n, aggID int) {
 	streamed := aggID > 0 && !p.held()
 	for k := range n {
 		// Where lanes are worked on one after the other they share the first one's queries.
-		if k == 0 || streamed {
+		if p.flp.InBlocks() && (k == 0 || streamed) {
 			for len(w.queries[k]) < p.proofs {
 				w.queries[k] = append(w.queries[k], p.flp.NewQuery())
 			}
