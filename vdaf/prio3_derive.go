@@ -33,7 +33,7 @@ func (t *prio3Tags) of(usage uint16) []byte { return part(t.bytes, int(usage)-1,
 // shares with (helper_meas_share).
 func (p *Prio3[E]) startMeasShares(w *prio3Workspace[E], n int, aggIDs *[laneCount]int, seeds *[laneCount][]byte) {
 	for k := range n {
-		w.binder(k, byte(aggIDs[k]))
+		w.binders[k] = append(w.binders[k][:0], byte(aggIDs[k]))
 	}
 	w.stream.start(n, seeds, w.tags.of(usageMeasShare), &w.binders)
 }
@@ -42,7 +42,7 @@ func (p *Prio3[E]) startMeasShares(w *prio3Workspace[E], n int, aggIDs *[laneCou
 // (helper_proofs_share).
 func (p *Prio3[E]) helperProofsShares(w *prio3Workspace[E], n int, aggIDs *[laneCount]int, seeds *[laneCount][]byte) {
 	for k := range n {
-		w.binder(k, byte(p.proofs), byte(aggIDs[k]))
+		w.binders[k] = append(w.binders[k][:0], byte(p.proofs), byte(aggIDs[k]))
 	}
 	w.stream.start(n, seeds, w.tags.of(usageProofShare), &w.binders)
 	readVec(&w.stream, p.field, &w.proofs)
@@ -53,8 +53,7 @@ func (p *Prio3[E]) helperProofsShares(w *prio3Workspace[E], n int, aggIDs *[lane
 // shares, and then give the parts.
 func (p *Prio3[E]) startJointRandParts(w *prio3Workspace[E], n int, aggIDs *[laneCount]int, blinds, nonces *[laneCount][]byte) {
 	for k := range n {
-		w.binder(k, byte(aggIDs[k]))
-		w.binders[k] = append(w.binders[k], nonces[k]...)
+		w.binders[k] = append(append(w.binders[k][:0], byte(aggIDs[k])), nonces[k]...)
 	}
 	w.parts.start(n, blinds, w.tags.of(usageJointRandPart), &w.binders)
 }
@@ -72,7 +71,7 @@ var zeroSeed [xof.SeedSize]byte
 // (joint_rands).
 func (p *Prio3[E]) expandJointRands(w *prio3Workspace[E], n int) {
 	for k := range n {
-		w.binder(k, byte(p.proofs))
+		w.binders[k] = append(w.binders[k][:0], byte(p.proofs))
 	}
 	w.stream.start(n, w.seedLanes(), w.tags.of(usageJointRandomness), &w.binders)
 	readVec(&w.stream, p.field, &w.jointRands)
@@ -81,8 +80,7 @@ func (p *Prio3[E]) expandJointRands(w *prio3Workspace[E], n int) {
 // expandQueryRands derives w.queryRands for n nonces (query_rands).
 func (p *Prio3[E]) expandQueryRands(w *prio3Workspace[E], n int, verifyKey []byte, nonces *[laneCount][]byte) {
 	for k := range n {
-		w.binder(k, byte(p.proofs))
-		w.binders[k] = append(w.binders[k], nonces[k]...)
+		w.binders[k] = append(append(w.binders[k][:0], byte(p.proofs)), nonces[k]...)
 	}
 	w.stream.start(n, sameLanes(verifyKey), w.tags.of(usageQueryRandomness), &w.binders)
 	readVec(&w.stream, p.field, &w.queryRands)
@@ -91,7 +89,7 @@ func (p *Prio3[E]) expandQueryRands(w *prio3Workspace[E], n int, verifyKey []byt
 // expandProveRands derives w.proveRands, the prover randomness of all proofs
 // (prove_rands).
 func (p *Prio3[E]) expandProveRands(w *prio3Workspace[E], seed []byte) {
-	w.binder(0, byte(p.proofs))
+	w.binders[0] = append(w.binders[0][:0], byte(p.proofs))
 	w.stream.start(1, sameLanes(seed), w.tags.of(usageProveRandomness), &w.binders)
 	readVec(&w.stream, p.field, &[laneCount][]E{w.proveRands})
 }
@@ -107,9 +105,9 @@ func (p *Prio3[E]) expandTogether(w *prio3Workspace[E], helper int, shareSeed, p
 	if p.sizes.meas > togetherMost || p.flp.MeasLen() > p.blockLen() || p.flp.ProofLen()*p.proofs*p.sizes.element > togetherMost {
 		return false
 	}
-	w.binder(0, byte(helper))
-	w.binder(1, byte(p.proofs))
-	w.binder(2, byte(p.proofs), byte(helper))
+	w.binders[0] = append(w.binders[0][:0], byte(helper))
+	w.binders[1] = append(w.binders[1][:0], byte(p.proofs))
+	w.binders[2] = append(w.binders[2][:0], byte(p.proofs), byte(helper))
 	if !w.stream.startShort(3, &[laneCount]xof.Message{
 		{Seed: shareSeed, DST: w.tags.of(usageMeasShare), Binder: w.binders[0]},
 		{Seed: proveSeed, DST: w.tags.of(usageProveRandomness), Binder: w.binders[1]},

@@ -62,7 +62,7 @@ func (p *Prio3[E]) expandOutShares(sum []E, seeds []*outShareSeed) {
 	var shareSeeds [laneCount][]byte
 	for k, s := range seeds {
 		reserveVec(&w.blocks[k], p.blockLen())
-		w.binder(k, byte(s.aggID))
+		w.binders[k] = append(w.binders[k][:0], byte(s.aggID))
 		shareSeeds[k] = s.seed[:]
 	}
 	w.stream.start(n, &shareSeeds, seeds[0].tag, &w.binders)

@@ -140,11 +140,6 @@ func reserveVec[E field.Elem](v *[]E, n int) {
 	}
 }
 
-// binder begins the binder string of a lane with one or two bytes.
-func (w *prio3Workspace[E]) binder(lane int, first ...byte) {
-	w.binders[lane] = append(w.binders[lane][:0], first...)
-}
-
 // seedLanes returns the seeds that were read last.
 func (w *prio3Workspace[E]) seedLanes() *[laneCount][]byte {
 	return &[laneCount][]byte{w.seeds[0][:], w.seeds[1][:], w.seeds[2][:], w.seeds[3][:]}

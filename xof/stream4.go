@@ -59,8 +59,10 @@ func (s *Stream4) Reset(seeds [4][]byte, dst []byte) error {
 		s.out[k].reset()
 	}
 	if head := headSize(size, len(dst)); head < rate {
-		for k := range seeds {
-			appendHead(s.block[k][:0], seeds[k], dst)
+		appendHead(s.block[0][:0], seeds[0], dst)
+		for k := 1; k < len(seeds); k++ {
+			s.block[k] = s.block[0]
+			copy(s.block[k][head-size:], seeds[k])
 		}
 		s.n = head
 		return nil
@@ -257,6 +259,9 @@ func (s *Stream4) squeeze(blocks int) {
 // Lanes that absorbed the same and have read the same may share the memory of a vector.
 func NextVec4[E field.Elem](s *Stream4, f field.Field[E], dst [4][]E) {
 	s.beginReading()
+	if s.inSponge && nextFromSponge(s, f, &dst) {
+		return
+	}
 	for {
 		memories, ok := memories(f, &dst)
 		if !ok {
@@ -281,6 +286,27 @@ func NextVec4[E field.Elem](s *Stream4, f field.Field[E], dst [4][]E) {
 			return
 		}
 	}
+}
+
+// nextFromSponge is NextVec4 of vectors for which the output's first block may be enough, while that is in the
+// sponge. It tells whether it was, and if not takes from dst what has been written.
+func nextFromSponge[E field.Elem](s *Stream4, f field.Field[E], dst *[4][]E) bool {
+	size := f.EncodedSize()
+	for k, v := range dst {
+		if s.out[k].at+len(v)*size > rate {
+			return false
+		}
+	}
+	full := true
+	for k, v := range dst {
+		candidates := s.out[k].memory()[:len(v)*size] // which has no other use as yet
+		s.sponge.read(k, s.out[k].at, candidates)
+		s.out[k].at += len(candidates)
+		written, _ := f.SampleVec(v, candidates)
+		dst[k] = v[written:]
+		full = full && written == len(v)
+	}
+	return full
 }
 
 // memories returns the memories of vectors that are their encodings, if they are.
