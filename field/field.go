@@ -77,7 +77,7 @@ type Field[E Elem] interface {
 	AxpyVec(dst []E, s E, a []E)
 	// Sum returns the sum of a's elements.
 	Sum(a []E) E
-	// InnerProduct returns the sum of a[i]*b[i]. It reduces once, at the end.
+	// InnerProduct returns the sum of a[i]*b[i]. Of more than a few products it reduces the sum alone.
 	InnerProduct(a, b []E) E
 	// Powers sets dst[i] = x^(i+1).
 	Powers(dst []E, x E)

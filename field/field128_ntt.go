@@ -59,14 +59,17 @@ func butterfly128(a, b, w []Elem128) {
 	}
 }
 
+// timesRootsLeast is from how many elements on timesRoots128 is faster than Go.
+const timesRootsLeast = 8
+
 // LagrangeCoefficients is derived at Field64's method. This one computes L_-i(x) for each i first,
 // from the roots in their natural order.
 func (f field128) LagrangeCoefficients(dst []Elem128, x Elem128) {
 	k := log2(len(dst))
 	var squares [maxRootLog2]Elem128 // squares[s] = x^(2^s)
-	for s, y := 0, x; s < k; s++ {
-		squares[s] = y
-		y = mul128(y, y)
+	squares[0] = x
+	for s := 1; s < k; s++ {
+		squares[s] = mul128(squares[s-1], squares[s-1])
 	}
 	dst[0] = roots128.inv[k]
 	for level := 1; level <= k; level++ {
@@ -74,13 +77,16 @@ func (f field128) LagrangeCoefficients(dst []Elem128, x Elem128) {
 		w := roots128.powers(level)[:half]
 		y := squares[k-level]
 		low, high := dst[:half], dst[half:2*half]
-		if arithmeticFor(half) != inGo {
+		if half >= timesRootsLeast && arithmeticFor(half) != inGo {
 			copy(high, low)
 			timesRoots128(low, high, y, w)
 			continue
 		}
 		for i := range low {
-			t := mul128(low[i], mul128(y, w[i]))
+			t := mul128(low[i], y)
+			if i > 0 { // w[0] is 1
+				t = mul128(t, w[i])
+			}
 			high[i] = sub128(low[i], t)
 			low[i] = add128(low[i], t)
 		}
@@ -91,7 +97,7 @@ func (f field128) LagrangeCoefficients(dst []Elem128, x Elem128) {
 // timesRoots128 sets a[i], b[i] = a[i] + y*w[i]*b[i], a[i] - y*w[i]*b[i]. The vectors have equal
 // lengths.
 func timesRoots128(a, b []Elem128, y Elem128, w []Elem128) {
-	var factors [64]Elem128
+	var factors [32]Elem128
 	for len(a) > 0 {
 		n := min(len(factors), len(a))
 		field128{}.ScaleVec(factors[:n], y, w[:n])

@@ -77,10 +77,10 @@ func progression128(dst []Elem128, start, ratio Elem128) {
 func (field128) AddWeightedRows(first, second, at, ratios, weights, rows []Elem128) {
 	n := mustBeRows("AddWeightedRows", len(first), len(second), len(at), len(ratios), len(weights), len(rows))
 	add, atOnce := addWeightedRows128, combineRowsAtOnce
-	switch arithmeticFor(n) {
-	case inVectors:
+	switch {
+	case arithmeticFor(n) == inVectors:
 		add, atOnce = addWeightedRowsInVectors, weightRowsMost
-	case inWords:
+	case arithmeticFor(wordsLeast) == inWords && n > 0: // faster for any number of columns
 		add = addWeightedRowsInWords
 	}
 	for k := 0; k < len(at); k += atOnce {

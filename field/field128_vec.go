@@ -113,6 +113,13 @@ func (field128) Sum(a []Elem128) Elem128 {
 
 func (field128) InnerProduct(a, b []Elem128) Elem128 {
 	mustMatch("InnerProduct", len(b), len(a))
+	if len(a) < reduceOnceLeast {
+		var sum Elem128
+		for i := range a {
+			sum = add128(sum, mul128(a[i], b[i]))
+		}
+		return sum
+	}
 	switch arithmeticFor(len(a)) {
 	case inVectors:
 		if len(a) >= innerProductLeast {
@@ -125,6 +132,9 @@ func (field128) InnerProduct(a, b []Elem128) Elem128 {
 	acc.addProducts(a, b)
 	return acc.reduce()
 }
+
+// reduceOnceLeast is from how many products on it is faster to reduce their sum alone.
+const reduceOnceLeast = 4
 
 // wide128 is an unreduced sum of products,
 // w[4]*X^4 + w[3]*X^3 + w[2]*X^2 + w[1]*X + w[0].
