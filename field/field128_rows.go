@@ -81,7 +81,7 @@ func (field128) AddWeightedRows(first, second, at, ratios, weights, rows []Elem1
 	case arithmeticFor(n) == inVectors:
 		add, atOnce = addWeightedRowsInVectors, weightRowsMost
 	case arithmeticFor(wordsLeast) == inWords && n > 0: // faster for any number of columns
-		add = addWeightedRowsInWords
+		add, atOnce = addWeightedRowsInWords, weightRowsMost
 	}
 	for k := 0; k < len(at); k += atOnce {
 		end := min(k+atOnce, len(at))

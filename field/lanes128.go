@@ -19,11 +19,11 @@ type laneRow struct {
 }
 
 // weightRowsInLanes is AddWeightedRows for a number of columns that is a multiple of
-// laneCount and not 0, of rows that lie stride elements apart; one row at least and combineRowsAtOnce at most.
+// laneCount and not 0, of rows that lie stride elements apart; one row at least and weightRowsMost at most.
 func weightRowsInLanes(first, second, at, ratios, weights, rows []Elem128, stride int) {
 	f, n := field128{}, len(at)
-	var given [combineRowsAtOnce]laneRow
-	var buffer [combineRowsAtOnce]Elem128
+	var given [weightRowsMost]laneRow
+	var buffer [weightRowsMost]Elem128
 	v := buffer[:n]
 	copy(v, at)
 	for j := range laneCount {
@@ -34,21 +34,25 @@ func weightRowsInLanes(first, second, at, ratios, weights, rows []Elem128, strid
 	}
 	f.MulVec(v, ratios, ratios)
 	f.MulVec(v, v, v)
-	for i := range laneLimbs {
-		f.ScaleVec(v, Elem128{Lo: 1 << laneLimbBits}, v)
-		for k := range v {
-			given[k].steps[i] = v[k]
+	for k, step := range v {
+		for i := range laneLimbs {
+			step = timesLimb(step)
+			given[k].steps[i] = step
 		}
-	}
-	for k := range v {
 		given[k].weight = weights[k]
 	}
-	var last [combineRowsAtOnce][laneLimbs]uint64
+	var last [weightRowsMost][laneLimbs]uint64
 	weightLanesAVX2(&first[0].Lo, &second[0].Lo, &given[0].powers[0].Lo, &last[0], &rows[0].Lo,
 		uint64(n), uint64(stride), uint64(len(first)/laneCount))
 	for k := range at {
 		at[k] = joinLimbs(&last[k])
 	}
+}
+
+// timesLimb returns a * 2^26.
+func timesLimb(a Elem128) Elem128 {
+	const rest = 64 - laneLimbBits
+	return fold128Once(a.Hi>>rest, a.Hi<<laneLimbBits|a.Lo>>rest, a.Lo<<laneLimbBits)
 }
 
 // joinLimbs returns the element with these limbs, of which the last may be greater than the others.

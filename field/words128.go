@@ -58,14 +58,14 @@ func combineRowsInWords(dst, coeffs, rows []Elem128) {
 }
 
 // addWeightedRowsInWords is AddWeightedRows for at least one column and for one row at least and
-// combineRowsAtOnce at most.
+// weightRowsMost at most.
 func addWeightedRowsInWords(first, second, at, ratios, weights, rows []Elem128) {
 	stride, columns := len(first), len(first)
 	if columns >= lanesLeast {
 		columns %= laneCount
 	}
 	if columns > 0 {
-		var factors [combineRowsAtOnce]Elem128
+		var factors [weightRowsMost]Elem128
 		scaleVecBMI2(&factors[0].Lo, &ratios[0].Lo, &rr128.Lo, uint64(len(ratios)))
 		weightColumnsBMI2(&first[0].Lo, &second[0].Lo, &at[0].Lo, &factors[0].Lo, &weights[0].Lo, &rows[0].Lo,
 			uint64(len(at)), uint64(stride), uint64(columns))

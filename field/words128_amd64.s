@@ -797,7 +797,7 @@ weightsecond:
 
 // func weightLanesAVX2(first *uint64, second *uint64, given *uint64, last *[5]uint64, rows *uint64, n uint64, stride uint64, groups uint64)
 // Requires: AVX, AVX2, BMI2, CMOV
-TEXT ·weightLanesAVX2(SB), $10488-64
+TEXT ·weightLanesAVX2(SB), $20728-64
 	MOVQ   first+0(FP), AX
 	MOVQ   AX, 160(SP)
 	MOVQ   second+8(FP), AX

@@ -81,7 +81,7 @@ func combineColumnsBMI2(dst *uint64, coeffs *uint64, rows *uint64, n uint64, str
 //go:noescape
 func weightColumnsBMI2(first *uint64, second *uint64, at *uint64, ratios *uint64, weights *uint64, rows *uint64, n uint64, stride uint64, columns uint64)
 
-// weightLanesAVX2 adds, for 0 <= j < 4*groups, groups > 0, 0 < n <= 16,
+// weightLanesAVX2 adds, for 0 <= j < 4*groups, groups > 0, 0 < n <= 32,
 //
 //	to first[j] the sum of row k's power at column j times rows[k*stride + j] and
 //	to second[j] the sum of row k's weight times rows[k*stride + j] for 0 <= k < n,

@@ -20,7 +20,7 @@ const (
 )
 
 const (
-	rowsMost = 16 // of the matrix at once
+	rowsMost = 32 // of the matrix at once
 
 	// The places in a row's record, of four elements' limbs each: those of its powers, of
 	// its elements, and of its factors.
@@ -121,8 +121,8 @@ func split(from, to Mem) {
 	}
 }
 
-// laneSums are sums of products in the making, column k with the weight B^k. Of 16 products with a
-// number whose last limb is below 2^30 and the others below 2^26, each column is below 2^61.
+// laneSums are sums of products in the making, column k with the weight B^k. Of 32 products with a
+// number whose last limb is below 2^30 and the others below 2^26, each column is below 2^62.
 type laneSums [columnNum]VecVirtual
 
 func newLaneSums() (s laneSums) {
@@ -266,7 +266,7 @@ func addSums(sums, to Mem) {
 
 func weightLanes() {
 	TEXT("weightLanesAVX2", 0, "func(first, second, given *uint64, last *[5]uint64, rows *uint64, n, stride, groups uint64)")
-	Doc("weightLanesAVX2 adds, for 0 <= j < 4*groups, groups > 0, 0 < n <= 16,", "",
+	Doc("weightLanesAVX2 adds, for 0 <= j < 4*groups, groups > 0, 0 < n <= 32,", "",
 		"\tto first[j] the sum of row k's power at column j times rows[k*stride + j] and",
 		"\tto second[j] the sum of row k's weight times rows[k*stride + j] for 0 <= k < n,", "",
 		"with what is given of each row. It sets last[k] to the power at the last column, in limbs of 26",
