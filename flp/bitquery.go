@@ -17,7 +17,8 @@ type bitQuery[E field.Elem] struct {
 	ratios        []E // r_k, the joint randomness
 	outputs       []E // the circuit's outputs
 	gadgetCheck   E
-	offset        int // how much of the measurement has come
+	isTestPoint   bool // the wire polynomials encode the measurement at the test point
+	offset        int  // how much of the measurement has come
 }
 
 func newBitQuery[E field.Elem](p *FLP[E]) bitQuery[E] {
@@ -37,23 +38,8 @@ func newBitQuery[E field.Elem](p *FLP[E]) bitQuery[E] {
 // begin starts the sums from the share of the proof, and makes the gadget check.
 func (q *bitQuery[E]) begin(p *FLP[E], ws *Workspace[E], proof []E, t E, jointRand []E) {
 	f, g := p.field, &p.gadgets[0]
-	poly := ws.runs[0].poly
-	copy(poly, proof[g.arity:])
-	f.ExtendToPowerOf2(poly, g.gadgetPolyLen)
-	coeffs := ws.coeffs[:g.polyLen]
-	f.LagrangeCoefficients(coeffs, t)
-	q.gadgetCheck = f.InnerProduct(coeffs, poly)
-
-	// The outputs of the gadget's calls are every other element of its polynomial.
-	clear(q.outputs)
-	step := g.polyLen / g.wirePolyLen
-	for k := 1; k <= g.calls; k++ {
-		q.outputs[0] = f.Add(q.outputs[0], poly[k*step])
-	}
+	coeffs := q.checkGadget(p, ws, proof[g.arity:], t)
 	p.bits.addConstants(q.outputs[1:], ws.sharesInverse)
-
-	coeffs = ws.coeffs[:g.wirePolyLen]
-	f.LagrangeCoefficients(coeffs, t)
 	copy(q.weights, coeffs[1:])
 	copy(q.at, coeffs[1:])
 	q.ratios = jointRand
@@ -64,6 +50,42 @@ func (q *bitQuery[E]) begin(p *FLP[E], ws *Workspace[E], proof []E, t E, jointRa
 	f.ScaleVec(q.first, coeffs[0], q.first)
 	f.ScaleVec(q.second, coeffs[0], q.second)
 	f.AddConstVec(q.second, q.second, f.Neg(f.Mul(ws.sharesInverse, f.Sum(q.weights))))
+}
+
+// checkGadget makes the gadget check and the circuit's first output, and clears the others. It returns
+// the coefficients of evaluating a wire polynomial at t.
+//
+// The gadget polynomial is given at twice as many points as a wire polynomial: with n points of that,
+// at its points and at those times w, the 2n-th root of unity. So its value at t is
+//
+//	(1 + t^n)/2 * sum of L_k(t)*even[k]  +  (1 - t^n)/2 * sum of L_k(t/w)*odd[k].
+func (q *bitQuery[E]) checkGadget(p *FLP[E], ws *Workspace[E], proof []E, t E) (coeffs []E) {
+	f, g := p.field, &p.gadgets[0]
+	n := g.wirePolyLen
+	poly := ws.runs[0].poly
+	copy(poly, proof)
+	f.ExtendToPowerOf2(poly, g.gadgetPolyLen)
+	mark := ws.scratch.Mark()
+	defer ws.scratch.Release(mark)
+	even, odd := ws.scratch.Take(n), ws.scratch.Take(n)
+	for k := range even {
+		even[k], odd[k] = poly[2*k], poly[2*k+1]
+	}
+
+	coeffs = ws.coeffs[:n]
+	f.LagrangeCoefficients(coeffs, f.Mul(t, f.NthRootPowers(2 * n)[2*n-1]))
+	atOdd := f.InnerProduct(coeffs, odd)
+	f.LagrangeCoefficients(coeffs, t)
+	atEven := f.InnerProduct(coeffs, even)
+	power := f.Pow(t, uint64(n))
+	q.isTestPoint = f.Equal(power, f.FromUint64(1)) == 1
+	sum := f.Add(f.Add(atEven, atOdd), f.Mul(power, f.Sub(atEven, atOdd)))
+	q.gadgetCheck = f.Mul(sum, ws.half)
+
+	// The outputs of the gadget's calls are its polynomial's values at the wire polynomials' points.
+	clear(q.outputs)
+	q.outputs[0] = f.Sum(even[1 : 1+g.calls])
+	return coeffs
 }
 
 // add takes the next block of the measurement.

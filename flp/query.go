@@ -110,10 +110,10 @@ func (q *Query[E]) Finish(verifier []E) error {
 		return q.p.queryWhole(q.ws, verifier, q.meas, q.proof, q.queryRand, q.jointRand, q.shares)
 	}
 	mustHave("meas", q.bits.offset, q.p.measLen)
-	t := q.p.reduceOutputs(verifier, q.bits.outputs, q.queryRand)
-	if q.p.isTestPoint(&q.p.gadgets[0], t[0]) {
+	if q.bits.isTestPoint {
 		return ErrTestPoint
 	}
+	q.p.reduceOutputs(verifier, q.bits.outputs, q.queryRand)
 	q.bits.finish(verifier)
 	return nil
 }

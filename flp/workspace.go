@@ -19,6 +19,7 @@ type Workspace[E field.Elem] struct {
 	query     *Query[E]      // for FLP.Query
 	output    []E            // the circuit's
 	coeffs    []E            // Lagrange coefficients
+	half      E              // the inverse of 2
 
 	shares        int // the number of shares that sharesInverse belongs to
 	sharesInverse E
@@ -43,6 +44,7 @@ func (p *FLP[E]) NewWorkspace() *Workspace[E] {
 		output: make([]E, p.evalOutputLen),
 		coeffs: make([]E, max(p.maxPolyLen, p.maxWirePolyLen)),
 		runs:   make([]gadgetRun[E], len(p.gadgets)),
+		half:   p.field.Inv(p.field.FromUint64(2)),
 	}
 	for i := range p.gadgets {
 		g := &p.gadgets[i]
