@@ -96,6 +96,7 @@ type FLP[E field.Elem] struct {
 	circuit Circuit[E]
 	bits    bitCircuit[E]  // the circuit, or nil if it is none
 	count   *countQuery[E] // of a Count
+	start   bool           // the output is the start of the measurement
 	field   field.Field[E]
 	gadgets []gadgetInfo[E]
 
@@ -118,7 +119,7 @@ type gadgetInfo[E field.Elem] struct {
 // numbers is out of range.
 func New[E field.Elem](c Circuit[E]) (*FLP[E], error) {
 	p := &FLP[E]{
-		circuit: c, bits: bitCircuitOf(c), count: newCountQuery(c), field: c.Field(), measLen: c.MeasLen(), jointRandLen: c.JointRandLen(),
+		circuit: c, bits: bitCircuitOf(c), count: newCountQuery(c), start: outputIsStart(c), field: c.Field(), measLen: c.MeasLen(), jointRandLen: c.JointRandLen(),
 		evalOutputLen: c.EvalOutputLen(), outputLen: c.OutputLen(), verifierLen: 1,
 	}
 	for _, r := range []struct {
@@ -221,7 +222,7 @@ func (p *FLP[E]) AddTruncated(out []E, offset int, block []E) {
 
 // OutputIsStart tells whether the aggregatable output is the first OutputLen elements of the encoded
 // measurement as they are, so that nobody who has those needs Truncate or AddTruncated.
-func (p *FLP[E]) OutputIsStart() bool { return outputIsStart(p.circuit) }
+func (p *FLP[E]) OutputIsStart() bool { return p.start }
 
 // VerifierLen is the length of a verifier message (VERIFIER_LEN).
 func (p *FLP[E]) VerifierLen() int { return p.verifierLen }

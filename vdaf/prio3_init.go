@@ -32,7 +32,8 @@ func (p *Prio3[E]) VerifyInit(verifyKey, ctx []byte, aggID int, aggParam []byte,
 	w.reserve(p, min(sound, laneCount), aggID)
 	w.tags.set(p.id, ctx)
 
-	b := newInitBatch(p, w, verifyKey, aggID, reports, results, sound)
+	b := initBatch[E]{p: p, w: w, verifyKey: verifyKey, aggID: aggID, reports: reports, results: results}
+	b.allocate(sound)
 	for i := range reports {
 		if results[i].Err != nil {
 			continue
@@ -84,28 +85,29 @@ type initBatch[E field.Elem] struct {
 	bytes  [laneCount][]byte
 	done   int // how many reports have been in a lane
 
+	measInResult bool // see Prio3.measInResult
+
 	// What the results consist of, allocated together.
 	states         []prio3State[E]
 	vectors        []E // output shares, or the measurement shares that they are the start of
 	verifierShares []byte
 }
 
-// newInitBatch returns the state for as many reports of the right lengths as sound.
-func newInitBatch[E field.Elem](p *Prio3[E], w *prio3Workspace[E], verifyKey []byte, aggID int, reports []Report, results []InitResult, sound int) *initBatch[E] {
-	b := &initBatch[E]{
-		p: p, w: w, verifyKey: verifyKey, aggID: aggID, reports: reports, results: results,
-		states: make([]prio3State[E], sound), verifierShares: make([]byte, sound*p.sizes.verifierShare),
-	}
+// allocate makes room for the results of as many reports as sound.
+func (b *initBatch[E]) allocate(sound int) {
+	p := b.p
 	for k := range b.aggIDs {
-		b.aggIDs[k] = aggID
+		b.aggIDs[k] = b.aggID
 	}
+	b.states = make([]prio3State[E], sound)
+	b.verifierShares = make([]byte, sound*p.sizes.verifierShare)
+	b.measInResult = p.measInResult(b.aggID)
 	switch {
-	case p.measInResult(aggID):
+	case b.measInResult:
 		b.vectors = make([]E, sound*p.flp.MeasLen())
-	case !p.seedsForOutShares(aggID):
+	case !p.seedsForOutShares(b.aggID):
 		b.vectors = make([]E, sound*p.flp.OutputLen())
 	}
-	return b
 }
 
 // checkReport checks the lengths of a report's parts.
@@ -134,7 +136,7 @@ func (b *initBatch[E]) load(i int) error {
 func (b *initBatch[E]) verify() {
 	p, w, n := b.p, b.w, b.n
 	switch {
-	case p.measInResult(b.aggID):
+	case b.measInResult:
 		for k := range n {
 			b.meas[k] = part(b.vectors, b.done+k, p.flp.MeasLen())
 		}

@@ -26,7 +26,7 @@ func (b *initBatch[E]) addBlock(queries []*flp.Query[E], outShare []E, offset in
 	for _, q := range queries {
 		q.Add(block)
 	}
-	if outShare != nil && !b.p.measInResult(b.aggID) {
+	if outShare != nil && !b.measInResult {
 		b.p.flp.AddTruncated(outShare, offset, block)
 	}
 }
@@ -35,7 +35,7 @@ func (b *initBatch[E]) addBlock(queries []*flp.Query[E], outShare []E, offset in
 func (b *initBatch[E]) outShare(lane int) []E {
 	n := b.p.flp.OutputLen()
 	switch {
-	case b.p.measInResult(b.aggID):
+	case b.measInResult:
 		return b.meas[lane][:n:n]
 	case b.vectors == nil:
 		return nil
@@ -80,7 +80,7 @@ func (b *initBatch[E]) queryWhole(lane int) error {
 			return err
 		}
 	}
-	if !p.measInResult(b.aggID) {
+	if !b.measInResult {
 		p.flp.Circuit().Truncate(b.outShare(lane), meas)
 	}
 	b.makeResult(lane)
