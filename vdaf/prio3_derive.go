@@ -32,19 +32,21 @@ func (t *prio3Tags) of(usage uint16) []byte { return part(t.bytes, int(usage)-1,
 // startMeasShares starts the streams that n helpers' seeds expand into measurement
 // shares with (helper_meas_share).
 func (p *Prio3[E]) startMeasShares(w *prio3Workspace[E], n int, aggIDs *[laneCount]int, seeds *[laneCount][]byte) {
+	binders := w.binders
 	for k := range n {
-		w.binders[k] = append(w.binders[k][:0], byte(aggIDs[k]))
+		binders[k] = append(binders[k][:0], byte(aggIDs[k]))
 	}
-	w.stream.start(n, seeds, w.tags.of(usageMeasShare), &w.binders)
+	w.stream.start(n, seeds, w.tags.of(usageMeasShare), &binders)
 }
 
 // helperProofsShares expands n helpers' seeds into w.proofs
 // (helper_proofs_share).
 func (p *Prio3[E]) helperProofsShares(w *prio3Workspace[E], n int, aggIDs *[laneCount]int, seeds *[laneCount][]byte) {
+	binders := w.binders
 	for k := range n {
-		w.binders[k] = append(w.binders[k][:0], byte(p.proofs), byte(aggIDs[k]))
+		binders[k] = append(binders[k][:0], byte(p.proofs), byte(aggIDs[k]))
 	}
-	w.stream.start(n, seeds, w.tags.of(usageProofShare), &w.binders)
+	w.stream.start(n, seeds, w.tags.of(usageProofShare), &binders)
 	readVec(&w.stream, p.field, &w.proofs)
 }
 
@@ -52,16 +54,17 @@ func (p *Prio3[E]) helperProofsShares(w *prio3Workspace[E], n int, aggIDs *[lane
 // shares of measurements (joint_rand_part). They are to absorb the encoded
 // shares, and then give the parts.
 func (p *Prio3[E]) startJointRandParts(w *prio3Workspace[E], n int, aggIDs *[laneCount]int, blinds, nonces *[laneCount][]byte) {
+	binders := w.binders
 	for k := range n {
-		w.binders[k] = append(append(w.binders[k][:0], byte(aggIDs[k])), nonces[k]...)
+		binders[k] = append(append(binders[k][:0], byte(aggIDs[k])), nonces[k]...)
 	}
-	w.parts.start(n, blinds, w.tags.of(usageJointRandPart), &w.binders)
+	w.parts.start(n, blinds, w.tags.of(usageJointRandPart), &binders)
 }
 
 // jointRandSeeds derives into w.seeds the joint randomness seeds of n lists of
-// parts (joint_rand_seed), which w.binders holds.
-func (p *Prio3[E]) jointRandSeeds(w *prio3Workspace[E], n int) {
-	w.stream.start(n, sameLanes(zeroSeed[:]), w.tags.of(usageJointRandSeed), &w.binders)
+// parts (joint_rand_seed).
+func (p *Prio3[E]) jointRandSeeds(w *prio3Workspace[E], n int, parts *[laneCount][]byte) {
+	w.stream.start(n, sameLanes(zeroSeed[:]), w.tags.of(usageJointRandSeed), parts)
 	w.stream.readSeeds(&w.seeds)
 }
 
@@ -70,27 +73,30 @@ var zeroSeed [xof.SeedSize]byte
 // expandJointRands expands the n seeds in w.seeds into w.jointRands
 // (joint_rands).
 func (p *Prio3[E]) expandJointRands(w *prio3Workspace[E], n int) {
+	binders := w.binders
 	for k := range n {
-		w.binders[k] = append(w.binders[k][:0], byte(p.proofs))
+		binders[k] = append(binders[k][:0], byte(p.proofs))
 	}
-	w.stream.start(n, w.seedLanes(), w.tags.of(usageJointRandomness), &w.binders)
+	w.stream.start(n, w.seedLanes(), w.tags.of(usageJointRandomness), &binders)
 	readVec(&w.stream, p.field, &w.jointRands)
 }
 
 // expandQueryRands derives w.queryRands for n nonces (query_rands).
 func (p *Prio3[E]) expandQueryRands(w *prio3Workspace[E], n int, verifyKey []byte, nonces *[laneCount][]byte) {
+	binders := w.binders
 	for k := range n {
-		w.binders[k] = append(append(w.binders[k][:0], byte(p.proofs)), nonces[k]...)
+		binders[k] = append(append(binders[k][:0], byte(p.proofs)), nonces[k]...)
 	}
-	w.stream.start(n, sameLanes(verifyKey), w.tags.of(usageQueryRandomness), &w.binders)
+	w.stream.start(n, sameLanes(verifyKey), w.tags.of(usageQueryRandomness), &binders)
 	readVec(&w.stream, p.field, &w.queryRands)
 }
 
 // expandProveRands derives w.proveRands, the prover randomness of all proofs
 // (prove_rands).
 func (p *Prio3[E]) expandProveRands(w *prio3Workspace[E], seed []byte) {
-	w.binders[0] = append(w.binders[0][:0], byte(p.proofs))
-	w.stream.start(1, sameLanes(seed), w.tags.of(usageProveRandomness), &w.binders)
+	binders := w.binders
+	binders[0] = append(binders[0][:0], byte(p.proofs))
+	w.stream.start(1, sameLanes(seed), w.tags.of(usageProveRandomness), &binders)
 	readVec(&w.stream, p.field, &[laneCount][]E{w.proveRands})
 }
 
@@ -105,13 +111,10 @@ func (p *Prio3[E]) expandTogether(w *prio3Workspace[E], helper int, shareSeed, p
 	if p.sizes.meas > togetherMost || p.flp.MeasLen() > p.blockLen() || p.flp.ProofLen()*p.proofs*p.sizes.element > togetherMost {
 		return false
 	}
-	w.binders[0] = append(w.binders[0][:0], byte(helper))
-	w.binders[1] = append(w.binders[1][:0], byte(p.proofs))
-	w.binders[2] = append(w.binders[2][:0], byte(p.proofs), byte(helper))
 	if !w.stream.startShort(3, &[laneCount]xof.Message{
-		{Seed: shareSeed, DST: w.tags.of(usageMeasShare), Binder: w.binders[0]},
-		{Seed: proveSeed, DST: w.tags.of(usageProveRandomness), Binder: w.binders[1]},
-		{Seed: shareSeed, DST: w.tags.of(usageProofShare), Binder: w.binders[2]},
+		{Seed: shareSeed, DST: w.tags.of(usageMeasShare), Binder: []byte{byte(helper)}},
+		{Seed: proveSeed, DST: w.tags.of(usageProveRandomness), Binder: []byte{byte(p.proofs)}},
+		{Seed: shareSeed, DST: w.tags.of(usageProofShare), Binder: []byte{byte(p.proofs), byte(helper)}},
 	}) {
 		return false
 	}

@@ -20,9 +20,11 @@ func (p *Prio3[E]) VerifyInit(verifyKey, ctx []byte, aggID int, aggParam []byte,
 	}
 	sound := 0
 	for i := range reports {
-		if results[i].Err = p.checkReport(aggID, &reports[i]); results[i].Err == nil {
-			sound++
+		if err := p.checkReport(aggID, &reports[i]); err != nil {
+			results[i].Err = err
+			continue
 		}
+		sound++
 	}
 	if sound == 0 {
 		return results // without the memory that a verification takes
@@ -38,7 +40,8 @@ func (p *Prio3[E]) VerifyInit(verifyKey, ctx []byte, aggID int, aggParam []byte,
 		if results[i].Err != nil {
 			continue
 		}
-		if results[i].Err = b.load(i); results[i].Err != nil {
+		if err := b.load(i); err != nil {
+			results[i].Err = err
 			continue
 		}
 		b.lanes[b.n] = i
@@ -234,15 +237,16 @@ func (b *initBatch[E]) expandMeasurements(room func(offset, length int), use fun
 // the joint randomness seed in the report's state.
 func (b *initBatch[E]) jointRandomness() {
 	p, w, n := b.p, b.w, b.n
+	parts := w.binders
 	var claimed [laneCount]int // 1 where the public share has this aggregator's own part
 	for k := range n {
 		publicShare := b.reports[b.lanes[k]].PublicShare
 		claimed[k] = subtle.ConstantTimeCompare(publicShare[b.aggID*xof.SeedSize:][:xof.SeedSize], b.parts[k][:])
 		// The client's list of parts, with this aggregator's own in its place.
-		w.binders[k] = append(w.binders[k][:0], publicShare...)
-		copy(w.binders[k][b.aggID*xof.SeedSize:], b.parts[k][:])
+		parts[k] = append(parts[k][:0], publicShare...)
+		copy(parts[k][b.aggID*xof.SeedSize:], b.parts[k][:])
 	}
-	p.jointRandSeeds(w, n)
+	p.jointRandSeeds(w, n, &parts)
 	for k := range n {
 		state := b.state(k)
 		state.jointRandSeed = w.seeds[k]

@@ -107,13 +107,14 @@ func (b *combineBatch[E]) decide(i int) error {
 // into their verifier messages, and empties the lanes.
 func (b *combineBatch[E]) combineParts() {
 	p, w := b.p, b.w
+	parts := w.binders
 	for k := range b.n {
-		w.binders[k] = w.binders[k][:0]
+		parts[k] = parts[k][:0]
 		for _, encoded := range b.shares[b.lanes[k]] {
-			w.binders[k] = append(w.binders[k], encoded[p.sizes.verifiers:]...)
+			parts[k] = append(parts[k], encoded[p.sizes.verifiers:]...)
 		}
 	}
-	p.jointRandSeeds(w, b.n)
+	p.jointRandSeeds(w, b.n, &parts)
 	for k := range b.n {
 		i, size := b.lanes[k], p.sizes.seed
 		message := b.messages[i*size : (i+1)*size : (i+1)*size]

@@ -59,13 +59,14 @@ func (p *Prio3[E]) expandOutShares(sum []E, seeds []*outShareSeed) {
 	w := p.workspaces.Get().(*prio3Workspace[E])
 	defer p.workspaces.Put(w)
 	n := len(seeds)
+	binders := w.binders
 	var shareSeeds [laneCount][]byte
 	for k, s := range seeds {
 		reserveVec(&w.blocks[k], p.blockLen())
-		w.binders[k] = append(w.binders[k][:0], byte(s.aggID))
+		binders[k] = append(binders[k][:0], byte(s.aggID))
 		shareSeeds[k] = s.seed[:]
 	}
-	w.stream.start(n, &shareSeeds, seeds[0].tag, &w.binders)
+	w.stream.start(n, &shareSeeds, seeds[0].tag, &binders)
 	for offset := 0; offset < p.flp.MeasLen(); {
 		length := min(p.blockLen(), p.flp.MeasLen()-offset)
 		blocks := lanesFrom(&w.blocks, n, 0, length)

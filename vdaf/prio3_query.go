@@ -144,5 +144,5 @@ func (b *initBatch[E]) makeResult(lane int) {
 	if p.hasJointRand() {
 		share = append(share, b.parts[lane][:]...)
 	}
-	b.results[i] = InitResult{State: state, VerifierShare: share}
+	b.results[i].State, b.results[i].VerifierShare = state, share
 }

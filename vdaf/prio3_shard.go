@@ -197,8 +197,7 @@ func (s *sharding[E]) readParts(n int, aggIDs *[laneCount]int) {
 func (s *sharding[E]) prove() {
 	p, w := s.p, s.w
 	if p.hasJointRand() {
-		w.binders[0] = append(w.binders[0][:0], s.publicShare...)
-		p.jointRandSeeds(w, 1)
+		p.jointRandSeeds(w, 1, sameLanes(s.publicShare))
 		p.expandJointRands(w, 1)
 	}
 	if !s.expanded {

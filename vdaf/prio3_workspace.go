@@ -43,7 +43,7 @@ type prio3Workspace[E field.Elem] struct {
 	proveRands []E
 
 	seeds   [laneCount][xof.SeedSize]byte
-	binders [laneCount][]byte
+	binders [laneCount][]byte // room for them; what they are is not kept here
 }
 
 func newPrio3Workspace[E field.Elem](p *Prio3[E]) *prio3Workspace[E] {
