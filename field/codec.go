@@ -125,7 +125,11 @@ func allBelow128(encoded []byte) bool {
 	case inVectors:
 		return outOfRangeAVX512(&encoded[0], uint64(n)) == 0
 	case inWords:
-		return outOfRangeBMI2(&encoded[0], uint64(n)) == 0
+		pairs := n / 2
+		if outOfRangeAVX2(&encoded[0], uint64(pairs)) != 0 {
+			return false
+		}
+		encoded = encoded[2*pairs*encodedSize128:]
 	}
 	below := uint64(1)
 	for ; len(encoded) >= encodedSize128; encoded = encoded[encodedSize128:] {

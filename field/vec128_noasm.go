@@ -36,7 +36,7 @@ func subVecBMI2(dst, a, b *uint64, n uint64)                                  { 
 func butterfliesBMI2(a, b, w *uint64, n uint64)                               { panic(noAssembly) }
 func butterflyRowsBMI2(a, b, w *uint64, n uint64)                             { panic(noAssembly) }
 func invButterflyRowsBMI2(a, b, w *uint64, n uint64)                          { panic(noAssembly) }
-func outOfRangeBMI2(encoded *byte, n uint64) uint64                           { panic(noAssembly) }
+func outOfRangeAVX2(encoded *byte, pairs uint64) uint64                       { panic(noAssembly) }
 func combineColumnsBMI2(dst, coeffs, rows *uint64, n, stride, columns uint64) { panic(noAssembly) }
 
 func weightColumnsBMI2(first, second, at, ratios, weights, rows *uint64, n, stride, columns uint64) {

@@ -1746,22 +1746,40 @@ weight64row:
 	JNZ     weight64column
 	RET
 
-// func outOfRangeBMI2(encoded *byte, n uint64) uint64
-TEXT ·outOfRangeBMI2(SB), NOSPLIT, $0-24
-	MOVQ n+8(FP), AX
-	MOVQ encoded+0(FP), CX
-	MOVQ $-1, DX
+DATA rangeFlip<>+0(SB)/8, $-9223372036854775808
+DATA rangeFlip<>+8(SB)/8, $-9223372036854775808
+DATA rangeFlip<>+16(SB)/8, $-9223372036854775808
+DATA rangeFlip<>+24(SB)/8, $-9223372036854775808
+GLOBL rangeFlip<>(SB), RODATA|NOPTR, $32
+
+DATA rangeMost<>+0(SB)/8, $-9223372036854775808
+DATA rangeMost<>+8(SB)/8, $+9223372036854775780
+DATA rangeMost<>+16(SB)/8, $-9223372036854775808
+DATA rangeMost<>+24(SB)/8, $+9223372036854775780
+GLOBL rangeMost<>(SB), RODATA|NOPTR, $32
+
+// func outOfRangeAVX2(encoded *byte, pairs uint64) uint64
+// Requires: AVX, AVX2
+TEXT ·outOfRangeAVX2(SB), NOSPLIT, $0-24
+	MOVQ    encoded+0(FP), AX
+	MOVQ    pairs+8(FP), CX
+	VMOVDQU rangeFlip<>+0(SB), Y0
+	VMOVDQU rangeMost<>+0(SB), Y1
+	VPXOR   Y2, Y2, Y2
 
 outofrangenext:
-	MOVQ (CX), BX
-	MOVQ 8(CX), SI
-	SUBQ $+1, BX
-	SBBQ $-28, SI
-	SBBQ BX, BX
-	ANDQ BX, DX
-	ADDQ $+16, CX
-	DECQ AX
-	JNZ  outofrangenext
-	NOTQ DX
-	MOVQ DX, ret+16(FP)
+	VPXOR       (AX), Y0, Y3
+	VPCMPGTQ    Y1, Y3, Y4
+	VPCMPEQQ    Y1, Y3, Y3
+	VPUNPCKLQDQ Y4, Y4, Y5
+	VPAND       Y5, Y3, Y3
+	VPOR        Y3, Y4, Y4
+	VPOR        Y4, Y2, Y2
+	ADDQ        $0x20, AX
+	DECQ        CX
+	JNZ         outofrangenext
+	VPUNPCKHQDQ Y2, Y2, Y2
+	VPMOVMSKB   Y2, AX
+	VZEROUPPER
+	MOVQ        AX, ret+16(FP)
 	RET

@@ -102,8 +102,8 @@ func weightLanesAVX2(first *uint64, second *uint64, given *uint64, last *[5]uint
 //go:noescape
 func weightColumns64BMI2(first *uint64, second *uint64, at *uint64, ratios *uint64, weights *uint64, rows *uint64, n uint64, stride uint64, columns uint64)
 
-// outOfRangeBMI2 returns 0 if each of n > 0 encoded elements is below the modulus, and
+// outOfRangeAVX2 returns 0 if each of twice pairs > 0 encoded elements is below the modulus, and
 // another number if not.
 //
 //go:noescape
-func outOfRangeBMI2(encoded *byte, n uint64) uint64
+func outOfRangeAVX2(encoded *byte, pairs uint64) uint64

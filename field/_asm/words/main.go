@@ -4,8 +4,9 @@
 // the same bytes.
 //
 // Addresses of elements are passed as those of their first words Lo. Elements are
-// worked on one at a time, in general registers; only where rows of many columns are weighted
-// (lanes.go), four at a time in vector registers. Only lengths steer jumps and addresses.
+// worked on one at a time, in general registers; in vector registers only where rows of many columns
+// are weighted (lanes.go), four at a time, and where elements are compared with the modulus
+// (range.go), two at a time. Only lengths steer jumps and addresses.
 package main
 
 import (
@@ -126,23 +127,4 @@ func invButterfly(a, b, w element, times func(a, b element) element) {
 	d := sub(a, b)
 	store(add(a, b), a)
 	store(times(d, w), b)
-}
-
-func outOfRange() {
-	TEXT("outOfRangeBMI2", NOSPLIT, "func(encoded *byte, n uint64) uint64")
-	Doc("outOfRangeBMI2 returns 0 if each of n > 0 encoded elements is below the modulus, and", "another number if not.")
-	Pragma("noescape")
-	v := loadVectors("encoded")
-	inside := GP64()
-	MOVQ(I32(-1), inside)
-	v.loop("outofrangenext", func() {
-		e, borrowed := load(v.at(0)), GP64()
-		SUBQ(I8(1), e.lo)
-		SBBQ(I8(-fold), e.hi)
-		SBBQ(borrowed, borrowed)
-		ANDQ(borrowed, inside)
-	})
-	NOTQ(inside)
-	Store(inside, ReturnIndex(0))
-	RET()
 }
