@@ -72,21 +72,22 @@ func (s *sponge4) squeeze(blocks [4][]byte, n int) {
 	}
 }
 
-// word is word i of a lane's state.
-func (s *sponge4) word(lane, i int) uint64 {
-	if s.permutation == oneByOne {
-		return s.single[lane].state[i]
-	}
-	return s.words[4*i+lane]
-}
-
 // read copies bytes of a lane's state, those from at on, to out.
 func (s *sponge4) read(lane, at int, out []byte) {
-	for ; at%8 == 0 && len(out) >= 8; at, out = at+8, out[8:] {
-		binary.LittleEndian.PutUint64(out, s.word(lane, at/8))
+	words, step := s.words[lane:], 4
+	if s.permutation == oneByOne {
+		words, step = s.single[lane].state[:], 1
+	}
+	if at%8 == 0 {
+		i := at / 8 * step
+		for ; len(out) >= 8; out = out[8:] {
+			binary.LittleEndian.PutUint64(out, words[i])
+			i += step
+			at += 8
+		}
 	}
 	for i := range out {
-		out[i] = byte(s.word(lane, (at+i)/8) >> (8 * ((at + i) % 8)))
+		out[i] = byte(words[(at+i)/8*step] >> (8 * ((at + i) % 8)))
 	}
 }
 
