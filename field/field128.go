@@ -147,8 +147,11 @@ func inv128(a Elem128) Elem128 {
 }
 
 func pow128(a Elem128, n uint64) Elem128 {
-	r := Elem128{Lo: 1}
-	for i := bits.Len64(n); i > 0; i-- {
+	if n == 0 {
+		return Elem128{Lo: 1}
+	}
+	r := a
+	for i := bits.Len64(n) - 1; i > 0; i-- {
 		r = mul128(r, r)
 		if n>>(i-1)&1 == 1 {
 			r = mul128(r, a)

@@ -87,8 +87,11 @@ func inv64(a Elem64) Elem64 {
 }
 
 func pow64(a Elem64, n uint64) Elem64 {
-	r := Elem64(1)
-	for i := bits.Len64(n); i > 0; i-- {
+	if n == 0 {
+		return 1
+	}
+	r := a
+	for i := bits.Len64(n) - 1; i > 0; i-- {
 		r = mul64(r, r)
 		if n>>(i-1)&1 == 1 {
 			r = mul64(r, a)

@@ -12,6 +12,7 @@ import "github.com/twofold-dap/twofold/field"
 // sums to which each element of the measurement is added once, when it comes.
 type bitQuery[E field.Elem] struct {
 	first, second []E // the wire checks' sums, one for each place of a chunk
+	sums          []E // both, one after the other
 	weights       []E // L_k(t) for each chunk
 	at            []E // L_k(t) * r_k^j, with j the last place that has come
 	ratios        []E // r_k, the joint randomness
@@ -29,8 +30,9 @@ func newBitQuery[E field.Elem](p *FLP[E]) bitQuery[E] {
 		elements = elements[n:]
 		return v
 	}
+	sums := elements[:2*c.chunkLength]
 	return bitQuery[E]{
-		first: take(c.chunkLength), second: take(c.chunkLength),
+		first: take(c.chunkLength), second: take(c.chunkLength), sums: sums,
 		weights: take(c.calls), at: take(c.calls), outputs: take(p.evalOutputLen),
 	}
 }
@@ -47,8 +49,7 @@ func (q *bitQuery[E]) begin(p *FLP[E], ws *Workspace[E], proof []E, t E, jointRa
 	for j := range q.first {
 		q.first[j], q.second[j] = proof[2*j], proof[2*j+1]
 	}
-	f.ScaleVec(q.first, coeffs[0], q.first)
-	f.ScaleVec(q.second, coeffs[0], q.second)
+	f.ScaleVec(q.sums, coeffs[0], q.sums)
 	f.AddConstVec(q.second, q.second, f.Neg(f.Mul(ws.sharesInverse, f.Sum(q.weights))))
 }
 
