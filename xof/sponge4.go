@@ -44,8 +44,27 @@ func (s *sponge4) reset(p permutation) {
 	clear(s.words[:])
 }
 
-// absorb takes in n blocks for each lane. After the last one the state begins with the
-// first block of output.
+// mix adds one block to each lane and does not permute.
+func (s *sponge4) mix(blocks [4][]byte) {
+	if s.permutation == oneByOne {
+		for k := range s.single {
+			s.single[k].mix(blocks[k])
+		}
+		return
+	}
+	b0, b1, b2, b3 := blocks[0][:rate], blocks[1][:rate], blocks[2][:rate], blocks[3][:rate]
+	words := s.words[:4*rateWords]
+	for i := 0; i < rate; i += 8 {
+		w := words[i/2 : i/2+4 : i/2+4]
+		w[0] ^= binary.LittleEndian.Uint64(b0[i:])
+		w[1] ^= binary.LittleEndian.Uint64(b1[i:])
+		w[2] ^= binary.LittleEndian.Uint64(b2[i:])
+		w[3] ^= binary.LittleEndian.Uint64(b3[i:])
+	}
+}
+
+// absorb takes in n blocks for each lane. If the last one is the message's last, the state begins with the
+// first block of output then.
 func (s *sponge4) absorb(blocks [4][]byte, n int) {
 	switch {
 	case n == 0:
@@ -58,8 +77,8 @@ func (s *sponge4) absorb(blocks [4][]byte, n int) {
 	}
 }
 
-// squeeze fills n blocks of each lane with its next output, but for the first block that
-// absorb leaves.
+// squeeze fills n blocks of each lane with its next output: the first ones, if the message's
+// last block has been mixed in, or what follows the first one, if that has been absorbed.
 func (s *sponge4) squeeze(blocks [4][]byte, n int) {
 	switch {
 	case n == 0:

@@ -21,6 +21,7 @@ type Stream4 struct {
 	sponge  sponge4
 	block   [4][rate]byte // the messages' bytes that do not make a block yet
 	n       int           // how many they are in each lane
+	ended   bool          // the messages have all their bytes, and the last block is padded
 	reading bool
 	// inSponge says that the output's first block is still in the sponge. Of it a lane has read what
 	// is before its out.at.
@@ -54,7 +55,7 @@ func (s *Stream4) Reset(seeds [4][]byte, dst []byte) error {
 	}
 	s.sponge.reset(s.permute)
 	s.n = 0
-	s.reading, s.inSponge = false, false
+	s.ended, s.reading, s.inSponge = false, false, false
 	for k := range s.out {
 		s.out[k].reset()
 	}
@@ -98,8 +99,8 @@ func (s *Stream4) writeAll(b []byte) { s.Write4([4][]byte{b, b, b, b}) }
 // Write4 absorbs more of each lane's binder. The four must have equal lengths;
 // that they have not is a programmer's error and panics.
 func (s *Stream4) Write4(binders [4][]byte) {
-	if s.reading {
-		panic("xof: Write4 after the first reading")
+	if s.ended {
+		panic("xof: Write4 after the end of the messages")
 	}
 	left := len(binders[0])
 	for k := range binders {
@@ -164,27 +165,29 @@ func WriteVec4[E field.Elem](s *Stream4, f field.Field[E], v [4][]E) {
 	}
 }
 
-// beginReading ends the messages at the first reading.
-func (s *Stream4) beginReading() {
+// beginReading ends the messages at the first reading, of up to the given number of bytes from a lane.
+func (s *Stream4) beginReading(most int) {
 	if s.reading {
 		return
 	}
-	for k := range s.block {
-		pad(&s.block[k], s.n)
+	if !s.ended {
+		for k := range s.block {
+			pad(&s.block[k], s.n)
+		}
 	}
-	s.endMessages()
-}
-
-// endMessages absorbs the last blocks, which are padded.
-func (s *Stream4) endMessages() {
-	s.sponge.absorb(s.blocks(), 1)
-	s.reading, s.inSponge = true, true
+	s.ended, s.reading = true, true
+	// A short output is read from the state, a long one is squeezed into its place.
+	if s.inSponge = most <= rate; s.inSponge {
+		s.sponge.absorb(s.blocks(), 1)
+	} else {
+		s.sponge.mix(s.blocks())
+	}
 }
 
 // Read4 fills each lane's slice with the lane's next bytes (next, VDAF Section
 // 6.2). The slices may have different lengths.
 func (s *Stream4) Read4(out [4][]byte) {
-	s.beginReading()
+	s.beginReading(max(len(out[0]), len(out[1]), len(out[2]), len(out[3])))
 	if s.readSponge(&out) {
 		return
 	}
@@ -258,7 +261,7 @@ func (s *Stream4) squeeze(blocks int) {
 //
 // Lanes that absorbed the same and have read the same may share the memory of a vector.
 func NextVec4[E field.Elem](s *Stream4, f field.Field[E], dst [4][]E) {
-	s.beginReading()
+	s.beginReading(f.EncodedSize() * max(len(dst[0]), len(dst[1]), len(dst[2]), len(dst[3])))
 	if s.inSponge && nextFromSponge(s, f, &dst) {
 		return
 	}

@@ -18,12 +18,12 @@ func (s *Stream4) ResetShort(messages *[4]Message) (short bool) {
 		}
 	}
 	s.sponge.reset(s.permute)
+	s.ended, s.reading, s.inSponge = true, false, false
 	for k := range messages {
 		m := &messages[k]
 		message := append(appendHead(s.block[k][:0], m.Seed, m.DST), m.Binder...)
 		pad(&s.block[k], len(message))
 		s.out[k].reset()
 	}
-	s.endMessages()
 	return true
 }
