@@ -91,14 +91,14 @@ func testBitCircuits[E field.Elem](t *testing.T, f field.Field[E]) {
 	}
 }
 
-// TestCountQuery compares verifier shares in closed form with those that are computed with all the
-// wires in memory.
-func TestCountQuery(t *testing.T) {
-	t.Run("Field64", func(t *testing.T) { testCountQuery(t, field.Field64) })
-	t.Run("Field128", func(t *testing.T) { testCountQuery(t, field.Field128) })
+// TestCountForm compares proofs and verifier shares in closed form, of any field elements, with those
+// that are computed with all the wires in memory.
+func TestCountForm(t *testing.T) {
+	t.Run("Field64", func(t *testing.T) { testCountForm(t, field.Field64) })
+	t.Run("Field128", func(t *testing.T) { testCountForm(t, field.Field128) })
 }
 
-func testCountQuery[E field.Elem](t *testing.T, f field.Field[E]) {
+func testCountForm[E field.Elem](t *testing.T, f field.Field[E]) {
 	c := Circuit[E](NewCount(f))
 	p, plain := must(New(c)), must(New(Circuit[E](whole[E]{c})))
 	if p.count == nil || plain.count != nil {
@@ -108,6 +108,12 @@ func testCountQuery[E field.Elem](t *testing.T, f field.Field[E]) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newSource(f, rapid.Uint64().Draw(t, "seed"))
 		meas, proof, queryRand := s.vec(1), s.vec(p.ProofLen()), s.vec(1)
+		made, wantMade, proveRand := s.vec(p.ProofLen()), s.vec(p.ProofLen()), s.vec(p.ProveRandLen())
+		p.Prove(ws, made, meas, proveRand, nil)
+		plain.Prove(plainWS, wantMade, meas, proveRand, nil)
+		if !slices.Equal(made, wantMade) {
+			t.Fatal("the proof differs")
+		}
 		got, want := s.vec(p.VerifierLen()), s.vec(p.VerifierLen())
 		if err := p.Query(ws, got, meas, proof, queryRand, nil, 2); err != nil {
 			t.Fatal(err)

@@ -47,6 +47,14 @@ func (ev *Evaluator[E]) Call(gadget int, out []E) {
 	}
 	first := 1 + r.called
 	r.called += len(out)
+	if ev.proving && r.info.arity == 1 {
+		mark := ev.ws.scratch.Mark()
+		wires := ev.ws.scratch.TakeVectors(1)
+		wires[0] = r.wires[first : first+len(out)]
+		r.info.gadget.EvalVec(out, wires, &ev.ws.scratch)
+		ev.ws.scratch.Release(mark)
+		return
+	}
 	if ev.proving {
 		for i := range out {
 			row := r.wires[(first+i)*r.info.arity : (first+i+1)*r.info.arity]

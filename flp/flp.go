@@ -94,9 +94,9 @@ type Circuit[E field.Elem] interface {
 // FLP is the proof system of one validity circuit.
 type FLP[E field.Elem] struct {
 	circuit Circuit[E]
-	bits    bitCircuit[E]  // the circuit, or nil if it is none
-	count   *countQuery[E] // of a Count
-	start   bool           // the output is the start of the measurement
+	bits    bitCircuit[E] // the circuit, or nil if it is none
+	count   *countForm[E] // of a Count
+	start   bool          // the output is the start of the measurement
 	field   field.Field[E]
 	gadgets []gadgetInfo[E]
 
@@ -119,7 +119,7 @@ type gadgetInfo[E field.Elem] struct {
 // numbers is out of range.
 func New[E field.Elem](c Circuit[E]) (*FLP[E], error) {
 	p := &FLP[E]{
-		circuit: c, bits: bitCircuitOf(c), count: newCountQuery(c), start: outputIsStart(c), field: c.Field(), measLen: c.MeasLen(), jointRandLen: c.JointRandLen(),
+		circuit: c, bits: bitCircuitOf(c), count: newCountForm(c), start: outputIsStart(c), field: c.Field(), measLen: c.MeasLen(), jointRandLen: c.JointRandLen(),
 		evalOutputLen: c.EvalOutputLen(), outputLen: c.OutputLen(), verifierLen: 1,
 	}
 	for _, r := range []struct {

@@ -16,6 +16,10 @@ func (p *FLP[E]) Prove(ws *Workspace[E], proof, meas, proveRand, jointRand []E) 
 		p.proveBits(ws, proof, meas, proveRand, jointRand)
 		return
 	}
+	if p.count != nil {
+		p.count.prove(proof, meas[0], proveRand)
+		return
+	}
 	ws.begin(p, 1)
 	for i := range ws.runs {
 		r := &ws.runs[i]
