@@ -1,6 +1,10 @@
 package vdaf
 
-import "github.com/twofold-dap/twofold/xof"
+import (
+	"bytes"
+
+	"github.com/twofold-dap/twofold/xof"
+)
 
 // The auxiliary functions of VDAF Section 7.2.6, over up to four lanes of a
 // workspace. Each lane is one report of a batch, or one aggregator's share of
@@ -19,6 +23,10 @@ const usages = int(usageJointRandPart)
 // set makes the tags those of the application context ctx (domain_separation_tag of VDAF
 // Section 5).
 func (t *prio3Tags) set(algorithm uint32, ctx []byte) {
+	first := xof.FormatDST(classVDAF, algorithm, 1)
+	if t.each == len(first)+len(ctx) && bytes.Equal(t.bytes[:len(first)], first[:]) && bytes.Equal(t.bytes[len(first):t.each], ctx) {
+		return // they are
+	}
 	t.bytes, t.each = t.bytes[:0], xof.DSTPrefixSize+len(ctx)
 	for usage := range usages {
 		prefix := xof.FormatDST(classVDAF, algorithm, uint16(usage+1))

@@ -44,7 +44,8 @@ func (p *Prio3[E]) shardIn(w *prio3Workspace[E], ctx []byte, meas []E, nonce, ra
 	}
 	w.reserveSharding(p, min(p.shares-1, laneCount))
 	w.tags.set(p.id, ctx)
-	s := newSharding(p, w, meas, nonce, rand)
+	s := sharding[E]{p: p, w: w, meas: meas, rand: rand, nonces: *sameLanes(nonce)}
+	s.allocate()
 	s.expanded = p.shares == 2 && p.expandTogether(w, 1, s.shareSeed(1), s.proveSeed())
 	for first := 1; first < p.shares; first += laneCount {
 		s.shareMeasurement(first, min(laneCount, p.shares-first))
@@ -69,9 +70,9 @@ type sharding[E field.Elem] struct {
 	expanded    bool     // the seeds are expanded already, for the one helper
 }
 
-// newSharding allocates the shares, all in one piece of memory.
-func newSharding[E field.Elem](p *Prio3[E], w *prio3Workspace[E], meas []E, nonce, rand []byte) *sharding[E] {
-	s := &sharding[E]{p: p, w: w, meas: meas, rand: rand, nonces: *sameLanes(nonce)}
+// allocate makes room for the shares, all in one piece of memory.
+func (s *sharding[E]) allocate() {
+	p := s.p
 	helpers := (p.shares - 1) * p.sizes.helperShare
 	memory := make([]byte, p.sizes.publicShare+p.sizes.leaderShare+helpers)
 	take := func(n int) []byte {
@@ -82,11 +83,10 @@ func newSharding[E field.Elem](p *Prio3[E], w *prio3Workspace[E], meas []E, nonc
 	s.publicShare = take(p.sizes.publicShare)
 	s.inputShares = make([][]byte, p.shares)
 	s.inputShares[0] = take(p.sizes.leaderShare)
-	copy(memory, rand[:helpers]) // a helper's input share is its seeds, as they are in the randomness
+	copy(memory, s.rand[:helpers]) // a helper's input share is its seeds, as they are in the randomness
 	for j := 1; j < p.shares; j++ {
 		s.inputShares[j] = take(p.sizes.helperShare)
 	}
-	return s
 }
 
 // The seeds that the randomness of sharding consists of: first each helper's share and, with
