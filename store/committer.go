@@ -19,14 +19,6 @@ import (
 // operation waits for the one under way.
 const maxCommitBytes = 32 << 20
 
-// releaseAfter is how many bytes are written and read, roughly, before the
-// file's pages are released.
-const releaseAfter = 64 << 20
-
-// mostMapped is how much memory the file's pages may take after a transaction. Report IDs are looked up at random
-// places, and with each page that is touched the kernel maps those around it: much more than what is read.
-const mostMapped = 128 << 20
-
 // releaseInterval is how many keys are read in a row before the pages are released. A key can
 // stand for two pages of a report's body.
 const releaseInterval = 1 << 13
@@ -61,8 +53,8 @@ type committer struct {
 	stopped  chan struct{} // closed when stopping begins
 	finished chan struct{} // closed when run has returned
 
-	written int   // bytes since the file's pages were last released
 	size    int64 // of the file, in bytes, at the last transaction
+	mapped  mappedFile
 	commits int
 
 	room   room
@@ -231,29 +223,15 @@ func (c *committer) commit(batch []*operation) {
 		if commitErr != nil {
 			op.err = unavailable(commitErr)
 		}
-		c.written += op.size
 		close(op.done)
 	}
 	if begun && c.outage.unsure {
 		c.firstRecovery()
 	}
-	// A small file need not be asked about: its pages cannot take so much.
-	if c.written+int(c.store.read.Load()) > releaseAfter || c.size > mostMapped && mappedMemory() > mostMapped {
-		_ = c.store.release()
-		c.store.read.Store(0)
-		c.written = 0
-	}
+	_ = c.mapped.shrink(c.store, c.size) // a page that stays mapped harms nothing
 	if f := c.store.filter.Load(); f != nil && f.worn() && c.outage == nil {
 		c.store.startFilter()
 	}
-}
-
-// release gives the file's pages back to the kernel.
-func (s *store) release() error {
-	if s.db == nil {
-		return nil
-	}
-	return guard(func() error { return s.db.View(func(tx *bolt.Tx) error { releasePages(tx); return nil }) })
 }
 
 // attempt runs the operations and commits. If one fails after it has written, or has no

@@ -245,7 +245,6 @@ func (l *Leader) JobReports(ctx context.Context, task dap.TaskID, job dap.Aggreg
 	if err != nil {
 		return nil, err
 	}
-	l.readBodies(reports)
 	return reports, nil
 }
 

@@ -50,9 +50,6 @@ type store struct {
 	stopFilling context.CancelFunc
 
 	recent *recentMemory
-
-	// read is how many bytes were read, roughly, since the file's pages were last released.
-	read atomic.Int64
 }
 
 // Leader is a Leader's durable state. It implements aggregator.LeaderStore.

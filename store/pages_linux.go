@@ -16,9 +16,12 @@ import (
 //
 // tx is an open transaction: while there is one the mapping cannot move, and it is at least
 // as long as the data that the transaction sees.
-func releasePages(tx *bolt.Tx) {
+func releasePages(tx *bolt.Tx) { releaseRange(tx, 0, tx.Size()) }
+
+// releaseRange releases the pages between two offsets in bytes, which are multiples of a page.
+func releaseRange(tx *bolt.Tx, start, end int64) {
 	// An error leaves the pages mapped, which harms nothing.
-	_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, tx.DB().Info().Data, uintptr(tx.Size()), syscall.MADV_DONTNEED)
+	_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, tx.DB().Info().Data+uintptr(start), uintptr(end-start), syscall.MADV_DONTNEED)
 }
 
 // mappedMemory is how much of this process's memory the pages of mapped files take, in bytes; 0 if that is not known.

@@ -181,6 +181,14 @@ func (s *store) reopen(o *outage) error {
 	return nil
 }
 
+// release gives the file's pages back to the kernel, so that it can forget them.
+func (s *store) release() error {
+	if s.db == nil {
+		return nil
+	}
+	return guard(func() error { return s.db.View(func(tx *bolt.Tx) error { releasePages(tx); return nil }) })
+}
+
 // settle makes the state of the file certain: what is read is what the disk holds, every page
 // makes sense, and the disk confirms the two pages on which the state depends.
 func (s *store) settle(file *os.File) error {

@@ -8,7 +8,6 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"github.com/twofold-dap/twofold/aggregator"
 	"github.com/twofold-dap/twofold/dap"
 )
 
@@ -133,7 +132,6 @@ func (s *store) view(ctx context.Context, f func(*txn) error) error {
 	if s.closed() {
 		return unavailable(ErrClosed)
 	}
-	s.read.Add(readSize)
 	seen, newest, err := s.viewOnce(f)
 	if unconfirmed := confirmed(seen, newest); unconfirmed != nil {
 		return unconfirmed
@@ -155,15 +153,4 @@ func (s *store) viewOnce(f func(*txn) error) (seen uint64, newest *commitState, 
 		})
 	})
 	return seen, s.committer.newest.Load(), err
-}
-
-// readSize stands for what a read transaction reads of the file, besides bodies.
-const readSize = 1000
-
-// readBodies notes that the reports were read, so that the file's pages are
-// released in time while a backlog is worked off.
-func (s *store) readBodies(reports []aggregator.StoredReport) {
-	for i := range reports {
-		s.read.Add(int64(len(reports[i].Body)))
-	}
 }

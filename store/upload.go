@@ -183,7 +183,6 @@ func (l *Leader) WaitingReports(ctx context.Context, task dap.TaskID, after uint
 		reports, err = sp.waitingReports(after, maxReports, maxBytes, within)
 		return err
 	})
-	l.readBodies(reports)
 	return reports, err
 }
 
