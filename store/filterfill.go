@@ -53,7 +53,13 @@ func (s *store) fillFilter(ctx context.Context, f *idFilter) {
 	var at idPosition
 	for !at.end {
 		next := at
-		err := s.view(ctx, func(t *txn) error { return next.fill(t, f, fillChunk) })
+		err := s.view(ctx, func(t *txn) error {
+			err := next.fill(t, f, fillChunk)
+			if mappedMemory() > s.options.MappedBytes {
+				releasePages(t.tx)
+			}
+			return err
+		})
 		switch {
 		case err == nil:
 			at = next
@@ -106,9 +112,6 @@ func (p *idPosition) fill(t *txn, f *idFilter, left int) error {
 		}
 		return nil
 	})
-	if mappedMemory() > mostMapped {
-		releasePages(t.tx)
-	}
 	if errors.Is(err, errEnough) {
 		return nil
 	}

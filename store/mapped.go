@@ -2,28 +2,26 @@ package store
 
 import bolt "go.etcd.io/bbolt"
 
-// mostMapped is how much memory the file's pages may take after a transaction. Report IDs are looked up at random
-// places, and with each page that is touched the kernel maps those around it: much more than what is read.
-const mostMapped = 128 << 20
-
 // mappedParts is in how many parts the file's pages are released, one after the other. What is
 // touched again soon, as a report is that comes, goes into a job and is counted, mostly is in another part than the
 // one whose turn it is; to map a page anew costs much more than to read it.
 const mappedParts = 16
 
-// mappedFile keeps the memory that the pages of the mapped file take small.
+// mappedFile keeps the memory that the pages of the mapped file take below Options.MappedBytes. Report IDs are looked up at
+// random places, and with each page that is touched the kernel maps those around it: much more than what is read.
 type mappedFile struct {
 	next int64 // the part that is released next
 }
 
 // shrink releases as many parts as it takes. It is for the committer, after a transaction.
 func (m *mappedFile) shrink(s *store, size int64) error {
+	most := s.options.MappedBytes
 	// A small file need not be asked about: its pages cannot take so much.
-	if s.db == nil || size <= mostMapped {
+	if s.db == nil || size <= most {
 		return nil
 	}
 	for range mappedParts {
-		if mappedMemory() <= mostMapped {
+		if mappedMemory() <= most {
 			return nil
 		}
 		err := guard(func() error { return s.db.View(m.releasePart) })

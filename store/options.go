@@ -27,6 +27,9 @@ type Options struct {
 	// while that is less. Zero means 32 MiB, which is enough for 20 million; negative that there is no filter. As much again may be
 	// taken by the newest IDs.
 	FilterBytes int
+	// MappedBytes bounds the memory that mapped pages of the file may take after a transaction, with the program's own; zero means
+	// 80 MiB. It is the kernel's cache, but counts as the process's.
+	MappedBytes int64
 	// LeastRecentIDs is how many of a task's newest report IDs may be kept in the order in which they came before any is
 	// sorted among the others. Zero means 512; with fewer it comes sooner, for tests.
 	LeastRecentIDs int
@@ -53,6 +56,7 @@ const (
 	defaultQueueLength = 1024
 	defaultRetry       = time.Second
 	defaultFilter      = 32 << 20
+	defaultMapped      = 80 << 20
 )
 
 func (o Options) withDefaults() Options {
@@ -67,6 +71,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.FilterBytes == 0 {
 		o.FilterBytes = defaultFilter
+	}
+	if o.MappedBytes == 0 {
+		o.MappedBytes = defaultMapped
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -73,7 +73,7 @@ func (l *LimitsConfig) check() error {
 // memoryPlan shares the memory of a server out among all that holds some. In bytes.
 //
 // A quarter is for what the Go runtime does not manage: the program itself, and the pages of the
-// database that are mapped, which the store gives back after every 64 MiB or so. They are
+// database that are mapped, most of it, which the store gives back when they take more. They are
 // the kernel's cache, which it takes back when it must, but they count as the process's. The rest
 // is the runtime's soft limit, from which on garbage is collected as often as it takes. The parts below add up
 // to less than that; what is left is for transactions of the store, some 64 MiB
@@ -88,6 +88,7 @@ type memoryPlan struct {
 	verification int64 // what verification works in
 	filter       int64 // the filter that knows most new report IDs for new
 	garbage      int64 // what may gather at least before it is collected
+	mapped       int64 // pages of the database, and the program
 	connections  int
 }
 
@@ -107,6 +108,7 @@ func planMemory(total int64) memoryPlan {
 		verification: total / 6,
 		filter:       total / 20,
 		garbage:      total / 8,
+		mapped:       total / 6,
 		connections:  int(min(total/bytesPerConnection, 100_000)),
 	}
 }

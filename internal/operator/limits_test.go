@@ -34,6 +34,9 @@ func TestPlanFits(t *testing.T) {
 		if p.runtime > total*3/4 || parts > p.runtime*7/8 {
 			t.Errorf("%d: the parts are %d of the runtime's %d", total, parts, p.runtime)
 		}
+		if p.runtime+p.mapped > total*15/16 {
+			t.Errorf("%d: the runtime may have %d, and %d are mapped", total, p.runtime, p.mapped)
+		}
 		if p.upload > p.bodies || p.jobBody > p.bodies || p.upload < 20_000_000 || p.connections < 1000 {
 			t.Errorf("%d: %+v", total, p)
 		}

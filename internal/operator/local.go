@@ -78,7 +78,9 @@ func (d *Directory) open(key rootKey, options openOptions) (*local, error) {
 	}
 	l.plan = d.Config.Limits.plan()
 	l.plan.apply(&config, &d.Config.Limits)
-	storeOptions := store.Options{Create: options.create, OnHealth: reportHealth(options.logger), FilterBytes: int(l.plan.filter)}
+	storeOptions := store.Options{
+		Create: options.create, OnHealth: reportHealth(options.logger), FilterBytes: int(l.plan.filter), MappedBytes: l.plan.mapped,
+	}
 	if d.role == dap.RoleLeader {
 		err = l.openLeader(config, storeKey, storeOptions)
 	} else {
