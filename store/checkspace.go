@@ -250,10 +250,11 @@ func (c *spaceChecker) number(what string, got, want uint64) {
 
 // idCursor walks the IDs of one generation, or of one log, in order.
 type idCursor struct {
-	ids       bucket
+	ids       bucket       // a generation, or a segment of a log
 	cursor    *bolt.Cursor // of a generation
-	left      []loggedID   // of a log
-	id, entry []byte       // id is nil at the end
+	log       *idLog
+	left      []loggedID // of the log
+	id, entry []byte     // id is nil at the end
 }
 
 func newIDCursor(ids bucket) *idCursor {
@@ -263,11 +264,14 @@ func newIDCursor(ids bucket) *idCursor {
 }
 
 func newLogCursor(r *recentIDs, log int) (*idCursor, error) {
-	numbers, err := r.numbers(&r.logs[log])
+	c := &idCursor{log: &r.logs[log]}
+	if c.log.dropping() {
+		return c, nil
+	}
+	numbers, err := r.numbers(c.log)
 	if err != nil {
 		return nil, err
 	}
-	c := &idCursor{ids: r.logs[log].entries}
 	if c.left = numbers.after(nil); log == 0 {
 		c.left = numbers.after(r.merged)
 	}
@@ -281,10 +285,13 @@ func (c *idCursor) next() {
 		return
 	}
 	c.id = nil
-	if len(c.left) > 0 {
+	for len(c.left) > 0 && c.id == nil {
 		next := &c.left[0]
 		c.left = c.left[1:]
-		c.id, c.entry = next.id[:], c.ids.get(be64(next.number))[len(next.id):]
+		c.ids = c.log.entriesOf(next.number)
+		if value := c.ids.get(be64(next.number)); bytes.HasPrefix(value, next.id[:]) { // else it was deleted, or is newer
+			c.id, c.entry = next.id[:], value[len(next.id):]
+		}
 	}
 }
 

@@ -156,6 +156,14 @@ func (m *recentMemory) leastPerLog() uint64 {
 	return m.least
 }
 
+// mostPerSegment is how many IDs a segment of a log has at most.
+func (m *recentMemory) mostPerSegment() uint64 {
+	if m == nil || m.least == 0 {
+		return mostPerSegment
+	}
+	return m.least
+}
+
 // loadRecent reads the logs of all tasks, while nobody else uses the store. A log that cannot be read is read again when it is needed, which
 // tells what is wrong with it.
 func (s *store) loadRecent() {
@@ -164,6 +172,9 @@ func (s *store) loadRecent() {
 			r, err := sp.recentIDs()
 			for i := 0; err == nil && i < len(r.logs); i++ {
 				log := &r.logs[i]
+				if log.dropping() {
+					continue
+				}
 				if _, err = r.numbers(log); err == nil {
 					s.recent.put(sp.task, log.ordinal, log.numbers)
 				}

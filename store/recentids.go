@@ -2,7 +2,7 @@ package store
 
 import (
 	"bytes"
-	"fmt"
+	"encoding/binary"
 	"slices"
 
 	"github.com/twofold-dap/twofold/dap"
@@ -12,24 +12,16 @@ import (
 // each of them changes a page that no other one changes. So they are written one behind the other into a log first,
 // and sorted into the generations when they are many, which then changes a page once for many of them.
 //
-// bucketRecent holds one bucket for each log, named by its ordinal; a log's entries are numbered from 1 on. New IDs go into
-// the newest log. When it is long another one is opened behind it, and each ID that is added from then on moves
+// New IDs go into the newest log. When it is long another one is opened behind it, and each ID that is added from then on moves
 // two of the older log into their generations, in the order of the IDs: keyMerged is the last that was moved. What was moved stays in the log,
-// and does not count there, until all of it was moved and the log is deleted. So there are never more than two logs.
+// and does not count there, until all of it was moved; then the log is deleted, a segment at a time. So there are never more than two logs.
 //
-// Where an ID stands in its log is known to idNumbers, in memory.
+// bucketRecent holds the logs' segments, see idLog, and keyMerged. Where an ID stands in its log is known to idNumbers, in memory.
 type recentIDs struct {
 	sp     *space
 	root   bucket
 	logs   []idLog // the oldest first
 	merged []byte  // keyMerged, of the first of two logs; nil: nothing of it was moved
-}
-
-// idLog is a log within a transaction.
-type idLog struct {
-	ordinal uint64
-	entries bucket // number: report ID, idEntry
-	numbers *idNumbers
 }
 
 // keyMerged is the key beside the logs.
@@ -48,17 +40,21 @@ const (
 func (sp *space) recentIDs() (*recentIDs, error) {
 	r := &recentIDs{sp: sp, root: sp.sub(bucketRecent)}
 	err := r.root.b.ForEachBucket(func(key []byte) error {
-		ordinal, ok := uint64At(key)
-		if !ok {
-			return r.root.damaged(key, "its name has %d bytes, not 8", len(key))
+		if len(key) != segmentNameLength {
+			return r.root.damaged(key, "its name has %d bytes, not %d", len(key), segmentNameLength)
 		}
-		r.add(ordinal)
+		r.add(binary.BigEndian.Uint64(key), binary.BigEndian.Uint64(key[8:]))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	r.merged = bytes.Clone(r.root.get([]byte(keyMerged)))
+	for i := range r.logs {
+		if r.logs[i].dropping() && (i > 0 || len(r.logs) < 2) {
+			return nil, r.root.damaged(be64(r.logs[i].ordinal), "the first segment of the newest log is missing")
+		}
+	}
 	if len(r.logs) > 2 || r.merged != nil && (len(r.logs) < 2 || len(r.merged) != len(dap.ReportID{})) {
 		return nil, r.root.damaged([]byte(keyMerged), "it has %d bytes, beside %d logs", len(r.merged), len(r.logs))
 	}
@@ -68,11 +64,13 @@ func (sp *space) recentIDs() (*recentIDs, error) {
 	return r, nil
 }
 
-// add appends an existing log to the list.
-func (r *recentIDs) add(ordinal uint64) {
-	key := be64(ordinal)
-	entries := newBucket(r.root.t, r.root.b.Bucket(key), fmt.Sprintf("%s/%x", r.root.name, key))
-	r.logs = append(r.logs, idLog{ordinal: ordinal, entries: entries.sequential()})
+// add appends an existing segment to the list.
+func (r *recentIDs) add(ordinal, after uint64) {
+	if n := len(r.logs); n == 0 || r.logs[n-1].ordinal != ordinal {
+		r.logs = append(r.logs, idLog{root: r.root, ordinal: ordinal})
+	}
+	log := &r.logs[len(r.logs)-1]
+	log.segments = append(log.segments, idSegment{after: after})
 }
 
 // open makes a new log.
@@ -81,12 +79,11 @@ func (r *recentIDs) open() error {
 	if err != nil {
 		return err
 	}
-	if _, err := r.root.b.CreateBucket(be64(ordinal)); err != nil {
+	log := idLog{root: r.root, ordinal: ordinal, numbers: newIDNumbers()}
+	if err := log.addSegment(0); err != nil {
 		return err
 	}
-	r.add(ordinal)
-	log := &r.logs[len(r.logs)-1]
-	log.numbers = newIDNumbers()
+	r.logs = append(r.logs, log)
 	r.sp.t.recent.put(r.sp.task, ordinal, log.numbers)
 	return nil
 }
@@ -101,14 +98,9 @@ func (r *recentIDs) numbers(log *idLog) (*idNumbers, error) {
 		return log.numbers, nil
 	}
 	numbers := newIDNumbers()
-	err := log.entries.each(func(key, value []byte) error {
-		number, err := log.entries.ordinalOf(key)
-		if err != nil {
-			return err
-		}
-		id, _, err := log.entries.decodeRecent(key, value)
-		numbers.add(id, number)
-		return err
+	err := log.each(func(at idPlace, _ idEntry) error {
+		numbers.add(*at.id, at.number)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -118,18 +110,6 @@ func (r *recentIDs) numbers(log *idLog) (*idNumbers, error) {
 		t.recent.put(r.sp.task, log.ordinal, numbers) // nothing of the log is newer
 	}
 	return numbers, nil
-}
-
-// decodeRecent decodes an entry of a log.
-func (b bucket) decodeRecent(key, value []byte) (id dap.ReportID, e idEntry, err error) {
-	if len(value) < len(id) {
-		return id, e, b.damaged(key, "it has %d bytes", len(value))
-	}
-	copy(id[:], value)
-	if e, err = decodeIDEntry(value[len(id):]); err != nil {
-		err = b.damaged(key, "%v", err)
-	}
-	return id, e, err
 }
 
 // find looks an ID up in the logs.
@@ -147,28 +127,16 @@ func (r *recentIDs) find(id *dap.ReportID) (e idEntry, at idPlace, found bool, e
 		if !known {
 			continue
 		}
-		if e, found, err = log.entry(id, number); found || err != nil {
-			return e, idPlace{in: log.entries, id: id, number: number}, found, err
+		if e, at, found, err = log.entry(id, number); found || err != nil {
+			return e, at, found, err
 		}
 	}
 	return e, at, false, nil
 }
 
-// entry reads what a log says of an ID. Another ID can have the number: the log can be of before the ID was added, or it was added in a transaction that was
-// rolled back.
-func (l *idLog) entry(id *dap.ReportID, number uint64) (e idEntry, found bool, err error) {
-	key := be64(number)
-	value := l.entries.get(key)
-	if !bytes.HasPrefix(value, id[:]) {
-		return e, false, nil
-	}
-	_, e, err = l.entries.decodeRecent(key, value)
-	return e, err == nil, err
-}
-
 // isMerged tells whether an ID of a log would stand in its generation by now.
 func (r *recentIDs) isMerged(log int, id []byte) bool {
-	return log == 0 && r.merged != nil && bytes.Compare(id, r.merged) <= 0
+	return log == 0 && (r.logs[0].dropping() || r.merged != nil && bytes.Compare(id, r.merged) <= 0)
 }
 
 // append adds an ID that is not there.
@@ -183,7 +151,7 @@ func (r *recentIDs) append(id *dap.ReportID, e idEntry) error {
 	if err != nil {
 		return err
 	}
-	number, err := log.entries.next()
+	number, err := log.next(r.sp.t.recent.mostPerSegment())
 	if err != nil {
 		return err
 	}
@@ -192,23 +160,17 @@ func (r *recentIDs) append(id *dap.ReportID, e idEntry) error {
 		r.sp.t.added = make(map[dap.TaskID]bool)
 	}
 	r.sp.t.added[r.sp.task] = true
-	return idPlace{in: log.entries, id: id, number: number}.put(e)
+	return idPlace{in: log.entriesOf(number), id: id, number: number}.put(e)
 }
 
 // each calls f for every ID that stands in a log, and not in its generation.
 func (r *recentIDs) each(f func(at idPlace, e idEntry) error) error {
 	for i := range r.logs {
-		entries := r.logs[i].entries
-		err := entries.each(func(key, value []byte) error {
-			number, err := entries.ordinalOf(key)
-			if err != nil {
-				return err
+		err := r.logs[i].each(func(at idPlace, e idEntry) error {
+			if r.isMerged(i, at.id[:]) {
+				return nil
 			}
-			id, e, err := entries.decodeRecent(key, value)
-			if err != nil || r.isMerged(i, id[:]) {
-				return err
-			}
-			return f(idPlace{in: entries, id: &id, number: number}, e)
+			return f(at, e)
 		})
 		if err != nil {
 			return err
@@ -235,7 +197,7 @@ func (r *recentIDs) settle(added uint64) error {
 	case added == 0:
 	case len(r.logs) == 1:
 		limit, err := r.limit()
-		if err != nil || r.logs[0].entries.b.Sequence() < limit {
+		if err != nil || r.logs[0].last() < limit {
 			return err
 		}
 		return r.open()
@@ -246,10 +208,13 @@ func (r *recentIDs) settle(added uint64) error {
 	return nil
 }
 
-// merge moves the next IDs of the older one of two logs into their generations, at most so many, and deletes the log when
-// it has moved all of them.
+// merge moves the next IDs of the older one of two logs into their generations, at most so many. When all of them have been
+// moved it deletes a segment of the log each time.
 func (r *recentIDs) merge(most uint64) (moved uint64, err error) {
 	log := &r.logs[0]
+	if log.dropping() {
+		return 0, r.drop()
+	}
 	numbers, err := r.numbers(log)
 	if err != nil {
 		return 0, err
@@ -261,7 +226,7 @@ func (r *recentIDs) merge(most uint64) (moved uint64, err error) {
 	left := numbers.after(r.merged)
 	part := left[:min(uint64(len(left)), most)]
 	for i := range part {
-		e, found, err := log.entry(&part[i].id, part[i].number)
+		e, _, found, err := log.entry(&part[i].id, part[i].number)
 		if err != nil {
 			return moved, err
 		}
@@ -278,17 +243,19 @@ func (r *recentIDs) merge(most uint64) (moved uint64, err error) {
 		moved++
 	}
 	if len(part) == len(left) {
-		return moved, r.dropOldest()
+		return moved, r.drop()
 	}
 	r.merged = slices.Clone(part[len(part)-1].id[:])
 	return moved, r.root.put([]byte(keyMerged), r.merged)
 }
 
-func (r *recentIDs) dropOldest() error {
-	r.root.t.writes++
-	err := firstError(r.root.delete([]byte(keyMerged)), r.root.b.DeleteBucket(be64(r.logs[0].ordinal)))
+// drop deletes a segment of the older log, all of which was moved.
+func (r *recentIDs) drop() error {
+	if err := r.logs[0].dropSegment(); err != nil || len(r.logs[0].segments) > 0 {
+		return err
+	}
 	r.logs, r.merged = r.logs[1:], nil
-	return err
+	return r.root.delete([]byte(keyMerged))
 }
 
 // flush moves IDs into their generations whether the logs are long or not, at most so many.
@@ -310,49 +277,19 @@ func (r *recentIDs) flush(most uint64) (moved uint64, err error) {
 // empty tells whether no log has an entry.
 func (r *recentIDs) empty() bool {
 	return !slices.ContainsFunc(r.logs, func(l idLog) bool {
-		first, _ := l.entries.b.Cursor().First()
-		return first != nil
+		_, found, err := l.first()
+		return found || err != nil
 	})
 }
 
 // areBelow tells whether the ID that came first is below the floor; ended: whether there is any.
 func (r *recentIDs) areBelow(floor dap.Time, ended bool) (bool, error) {
 	for i := range r.logs {
-		entries := r.logs[i].entries
-		if key, value := entries.b.Cursor().First(); key != nil {
-			_, e, err := entries.decodeRecent(key, value)
-			return ended || e.time < floor, err
+		if e, found, err := r.logs[i].first(); found || err != nil {
+			return found && (ended || e.time < floor), err
 		}
 	}
 	return false, nil
-}
-
-// idPlace is where an ID stands: in a log of recent IDs, or in a generation.
-type idPlace struct {
-	in     bucket
-	id     *dap.ReportID
-	number uint64 // in a log; 0: in is a generation
-}
-
-func (p idPlace) key() []byte {
-	if p.number > 0 {
-		return be64(p.number)
-	}
-	return p.id[:]
-}
-
-// put stores what the index says of the ID.
-func (p idPlace) put(e idEntry) error {
-	if p.number == 0 {
-		return p.in.put(p.id[:], e.encode())
-	}
-	return p.in.put(be64(p.number), append(slices.Clone(p.id[:]), e.encode()...))
-}
-
-func (p idPlace) delete() error { return p.in.delete(p.key()) }
-
-func (p idPlace) damaged(format string, args ...any) error {
-	return p.in.damaged(p.key(), format, args...)
 }
 
 // addRecent is the step from version 5 to version 6: all IDs stand in generations.

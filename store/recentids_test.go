@@ -234,6 +234,33 @@ func (h *recentHistory) compare(tx *txn, want map[dap.ReportID]idEntry, mayMiss 
 	if len(ids.recent.logs) > 2 {
 		h.Fatalf("there are %d logs", len(ids.recent.logs))
 	}
+	if mayMiss == nil {
+		h.walkLogs(ids)
+	}
+}
+
+// walkLogs compares what check sees of the logs with what is in them.
+func (h *recentHistory) walkLogs(ids *reportIDs) {
+	want := make(map[dap.ReportID]string)
+	if err := ids.recent.each(func(at idPlace, e idEntry) error { want[*at.id] = string(e.encode()); return nil }); err != nil {
+		h.Fatal(err)
+	}
+	for i := range ids.recent.logs {
+		cursor, err := newLogCursor(ids.recent, i)
+		if err != nil {
+			h.Fatal(err)
+		}
+		for ; cursor.id != nil; cursor.next() {
+			id := dap.ReportID(cursor.id)
+			if want[id] != string(cursor.entry) {
+				h.Fatalf("check sees %x of ID %s in a log, which has %x", cursor.entry, id, want[id])
+			}
+			delete(want, id)
+		}
+	}
+	if len(want) > 0 {
+		h.Fatalf("check does not see %d IDs of the logs", len(want))
+	}
 }
 
 func clone(m map[dap.ReportID]idEntry) map[dap.ReportID]idEntry {

@@ -343,7 +343,7 @@ func seedsOf(f *testing.F, path string, role dap.Role) (seeds [][]byte) {
 			if err != nil {
 				return err
 			}
-			buckets := []bucket{ids.recent.logs[0].entries}
+			buckets := []bucket{ids.recent.logs[0].entries(0)}
 			names := leaderBuckets
 			if role == dap.RoleHelper {
 				names = helperBuckets
