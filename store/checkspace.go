@@ -288,8 +288,9 @@ func (c *idCursor) next() {
 	for len(c.left) > 0 && c.id == nil {
 		next := &c.left[0]
 		c.left = c.left[1:]
-		c.ids = c.log.entriesOf(next.number)
-		if value := c.ids.get(be64(next.number)); bytes.HasPrefix(value, next.id[:]) { // else it was deleted, or is newer
+		number := uint64(next.at.number)
+		c.ids = c.log.entriesOf(number)
+		if value := c.ids.get(be64(number)); bytes.HasPrefix(value, next.id[:]) { // else it was deleted, or is newer
 			c.id, c.entry = next.id[:], value[len(next.id):]
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/twofold-dap/twofold/dap"
@@ -20,6 +21,7 @@ import (
 // The sequence of the bucket is the last number that it has given out.
 type idLog struct {
 	root     bucket
+	task     dap.TaskID
 	ordinal  uint64
 	segments []idSegment // the oldest first; one at least
 	numbers  *idNumbers
@@ -37,6 +39,14 @@ const segmentNameLength = 8 + 8
 
 func segmentName(log, after uint64) []byte {
 	return binary.BigEndian.AppendUint64(be64(log), after)
+}
+
+// known is what is in memory of the log; nil: it was not read yet.
+func (l *idLog) known() *idNumbers {
+	if l.numbers == nil {
+		l.numbers = l.root.t.recent.get(l.task, l.ordinal)
+	}
+	return l.numbers
 }
 
 // entries opens a segment.
@@ -99,7 +109,7 @@ func (l *idLog) dropSegment() error {
 // entry reads what a log says of an ID. Another ID can have the number: the log can be of before the ID was added, or it was added in a transaction that was
 // rolled back.
 func (l *idLog) entry(id *dap.ReportID, number uint64) (e idEntry, at idPlace, found bool, err error) {
-	at = idPlace{in: l.entriesOf(number), id: id, number: number}
+	at = idPlace{in: l.entriesOf(number), id: id, number: number, log: l}
 	value := at.in.get(at.key())
 	if !bytes.HasPrefix(value, id[:]) {
 		return e, idPlace{}, false, nil
@@ -118,14 +128,14 @@ func (l *idLog) each(f func(at idPlace, e idEntry) error) error {
 			if err != nil {
 				return err
 			}
-			if number <= after || number > last {
+			if number <= after || number > last || number > math.MaxUint32 {
 				return entries.damaged(key, "the numbers are from %d to %d", after+1, last)
 			}
 			id, e, err := entries.decodeRecent(key, value)
 			if err != nil {
 				return err
 			}
-			return f(idPlace{in: entries, id: &id, number: number}, e)
+			return f(idPlace{in: entries, id: &id, number: number, log: l}, e)
 		})
 		if err != nil {
 			return err
@@ -158,11 +168,17 @@ func (b bucket) decodeRecent(key, value []byte) (id dap.ReportID, e idEntry, err
 	return id, e, err
 }
 
+// putRecent stores an entry of a log.
+func (b bucket) putRecent(number uint64, id *dap.ReportID, e idEntry) error {
+	return b.put(be64(number), append(slices.Clone(id[:]), e.encode()...))
+}
+
 // idPlace is where an ID stands: in a log of recent IDs, or in a generation.
 type idPlace struct {
 	in     bucket
 	id     *dap.ReportID
 	number uint64 // in a log; 0: in is a generation
+	log    *idLog
 }
 
 func (p idPlace) key() []byte {
@@ -172,15 +188,27 @@ func (p idPlace) key() []byte {
 	return p.id[:]
 }
 
-// put stores what the index says of the ID.
+// put stores what the index says of the ID. In a log it has been there before.
 func (p idPlace) put(e idEntry) error {
 	if p.number == 0 {
 		return p.in.put(p.id[:], e.encode())
 	}
-	return p.in.put(be64(p.number), append(slices.Clone(p.id[:]), e.encode()...))
+	if numbers := p.log.known(); numbers != nil {
+		p.in.t.changes(p.log.task)
+		numbers.change(p.id, newLoggedEntry(uint32(p.number), e))
+	}
+	return p.in.putRecent(p.number, p.id, e)
 }
 
-func (p idPlace) delete() error { return p.in.delete(p.key()) }
+func (p idPlace) delete() error {
+	if p.number > 0 {
+		if numbers := p.log.known(); numbers != nil {
+			p.in.t.changes(p.log.task)
+			numbers.remove(p.id)
+		}
+	}
+	return p.in.delete(p.key())
+}
 
 func (p idPlace) damaged(format string, args ...any) error {
 	return p.in.damaged(p.key(), format, args...)

@@ -9,37 +9,83 @@ import (
 	"github.com/twofold-dap/twofold/dap"
 )
 
-// idNumbers says at which number of a log an ID stands, see recentIDs. It is in memory only, and is made anew from the log
-// when the database is opened.
+// idNumbers says at which number of a log an ID stands, see recentIDs, and what the log says of it. It is in memory only, and is
+// made anew from the log when the database is opened, and after a transaction that was not committed.
 //
-// It has every ID of the log. It can have more: an ID is added before its transaction is committed, and nothing is taken out. So
-// what it says is compared with the log. A transaction that is not committed makes it to be read again. The committer adds to it while others read. An ID that was deleted may have gone from
-// it, or be there with a newer number: then a reader that began before that does not find the ID, which matters to none, since reports are counted by the committer.
+// The committer changes it while others read. To it, what is in here is what is in the log: entries are at random
+// places of a log, and to read them where the pages are would take longer than all else that is done with them. Others see the log as it was
+// at some time before, which may lack some of the IDs; so they compare what it says with the log. An ID that was deleted is
+// gone from it, or there with a newer number: then a reader that began before that does not find the ID, which matters to none, since reports are counted by the committer.
 type idNumbers struct {
 	mu   sync.RWMutex
-	of   map[dap.ReportID]uint64 // nil when they are in order
-	list []loggedID              // by ID
+	of   map[dap.ReportID]loggedEntry // nil when they are in order
+	list []loggedID                   // by ID
 }
 
 type loggedID struct {
-	id     dap.ReportID
-	number uint64
+	id dap.ReportID
+	at loggedEntry
 }
 
-func newIDNumbers() *idNumbers { return &idNumbers{of: make(map[dap.ReportID]uint64)} }
+// loggedEntry is an entry of a log and its number, in little memory.
+type loggedEntry struct {
+	number uint32
+	state  idState // 0: it was deleted
+	time   dap.Time
+	value  uint64
+}
+
+func newLoggedEntry(number uint32, e idEntry) loggedEntry {
+	return loggedEntry{number: number, state: e.state, time: e.time, value: e.value()}
+}
+
+func (e *loggedEntry) entry() idEntry {
+	return idEntry{state: e.state, time: e.time}.withValue(e.value)
+}
+
+func newIDNumbers() *idNumbers { return &idNumbers{of: make(map[dap.ReportID]loggedEntry)} }
 
 // add says where an ID stands.
-func (n *idNumbers) add(id dap.ReportID, number uint64) {
+func (n *idNumbers) add(id dap.ReportID, e loggedEntry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.of == nil { // the log is the newest again: the transaction that opened another one was rolled back
-		n.of = make(map[dap.ReportID]uint64, len(n.list))
-		for _, e := range n.list {
-			n.of[e.id] = e.number
+		n.of = make(map[dap.ReportID]loggedEntry, len(n.list))
+		for _, known := range n.list {
+			if known.at.state != 0 {
+				n.of[known.id] = known.at
+			}
 		}
 		n.list = nil
 	}
-	n.of[id] = number
+	n.of[id] = e
+}
+
+// change says what the log says of an ID from now on.
+func (n *idNumbers) change(id *dap.ReportID, e loggedEntry) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.of != nil {
+		n.of[*id] = e
+	} else if i, known := n.place(id); known {
+		n.list[i].at.state, n.list[i].at.time, n.list[i].at.value = e.state, e.time, e.value // others read the rest
+	}
+}
+
+// remove says that the log has an ID no more.
+func (n *idNumbers) remove(id *dap.ReportID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.of != nil {
+		delete(n.of, *id)
+	} else if i, known := n.place(id); known {
+		n.list[i].at.state = 0
+	}
+}
+
+// place finds an ID in the list.
+func (n *idNumbers) place(id *dap.ReportID) (i int, known bool) {
+	return slices.BinarySearchFunc(n.list, id, func(e loggedID, id *dap.ReportID) int { return bytes.Compare(e.id[:], id[:]) })
 }
 
 // find returns the number at which an ID stands, if it is in the log.
@@ -47,24 +93,25 @@ func (n *idNumbers) find(id *dap.ReportID) (number uint64, known bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	if n.of != nil {
-		number, known = n.of[*id]
-		return number, known
+		at, known := n.of[*id]
+		return uint64(at.number), known
 	}
-	i, known := slices.BinarySearchFunc(n.list, id, func(e loggedID, id *dap.ReportID) int { return bytes.Compare(e.id[:], id[:]) })
-	if !known {
+	i, known := n.place(id)
+	if !known || n.list[i].at.state == 0 {
 		return 0, false
 	}
-	return n.list[i].number, true
+	return uint64(n.list[i].at.number), true
 }
 
-// after returns the IDs behind one, in order; nil: all of them. The result must not be changed.
+// after returns the IDs behind one, in order; nil: all of them. The result must not be changed, and what it says of an ID besides
+// the number is for the committer.
 func (n *idNumbers) after(id []byte) []loggedID {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.of != nil {
 		n.list = make([]loggedID, 0, len(n.of))
-		for id, number := range n.of {
-			n.list = append(n.list, loggedID{id, number})
+		for id, at := range n.of {
+			n.list = append(n.list, loggedID{id, at})
 		}
 		slices.SortFunc(n.list, func(a, b loggedID) int { return bytes.Compare(a.id[:], b.id[:]) })
 		n.of = nil

@@ -24,7 +24,7 @@ type Options struct {
 	// RetryInterval is how long to wait before a disk that failed is tried again; zero means one second.
 	RetryInterval time.Duration
 	// FilterBytes bounds the memory of the filter that knows most new report IDs for new, which takes 2 bytes for each ID
-	// while that is less. Zero means 32 MiB, which is enough for 20 million; negative that there is no filter. As much again may be
+	// while that is less. Zero means 32 MiB, which is enough for 20 million; negative that there is no filter. About as much again may be
 	// taken by the newest IDs.
 	FilterBytes int
 	// MappedBytes bounds the memory that mapped pages of the file may take after a transaction, with the program's own; zero means

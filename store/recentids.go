@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/twofold-dap/twofold/dap"
@@ -32,7 +33,7 @@ const (
 	mostRecent   = 1 << 18 // in any case
 	leastRecent  = 512     // in any case
 	recentPart   = 8       // one in so many of the task's IDs
-	bytesPerID   = 64      // of memory for an ID of a log, at most
+	bytesPerID   = 128     // of memory for an ID of a log, at most
 	mergedPerNew = 2
 )
 
@@ -67,7 +68,7 @@ func (sp *space) recentIDs() (*recentIDs, error) {
 // add appends an existing segment to the list.
 func (r *recentIDs) add(ordinal, after uint64) {
 	if n := len(r.logs); n == 0 || r.logs[n-1].ordinal != ordinal {
-		r.logs = append(r.logs, idLog{root: r.root, ordinal: ordinal})
+		r.logs = append(r.logs, idLog{root: r.root, task: r.sp.task, ordinal: ordinal})
 	}
 	log := &r.logs[len(r.logs)-1]
 	log.segments = append(log.segments, idSegment{after: after})
@@ -79,7 +80,7 @@ func (r *recentIDs) open() error {
 	if err != nil {
 		return err
 	}
-	log := idLog{root: r.root, ordinal: ordinal, numbers: newIDNumbers()}
+	log := idLog{root: r.root, task: r.sp.task, ordinal: ordinal, numbers: newIDNumbers()}
 	if err := log.addSegment(0); err != nil {
 		return err
 	}
@@ -90,23 +91,19 @@ func (r *recentIDs) open() error {
 
 // numbers says where the IDs of a log stand. In a transaction that reads it may not know of all of them but by a look at the log itself.
 func (r *recentIDs) numbers(log *idLog) (*idNumbers, error) {
-	if log.numbers != nil {
-		return log.numbers, nil
-	}
-	t := r.sp.t
-	if log.numbers = t.recent.get(r.sp.task, log.ordinal); log.numbers != nil {
-		return log.numbers, nil
+	if known := log.known(); known != nil {
+		return known, nil
 	}
 	numbers := newIDNumbers()
-	err := log.each(func(at idPlace, _ idEntry) error {
-		numbers.add(*at.id, at.number)
+	err := log.each(func(at idPlace, e idEntry) error {
+		numbers.add(*at.id, newLoggedEntry(uint32(at.number), e))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	log.numbers = numbers
-	if t.tx.Writable() {
+	if t := r.sp.t; t.tx.Writable() {
 		t.recent.put(r.sp.task, log.ordinal, numbers) // nothing of the log is newer
 	}
 	return numbers, nil
@@ -155,12 +152,12 @@ func (r *recentIDs) append(id *dap.ReportID, e idEntry) error {
 	if err != nil {
 		return err
 	}
-	numbers.add(*id, number)
-	if r.sp.t.added == nil {
-		r.sp.t.added = make(map[dap.TaskID]bool)
+	if number > math.MaxUint32 {
+		return log.root.damaged(be64(log.ordinal), "it has %d entries", number)
 	}
-	r.sp.t.added[r.sp.task] = true
-	return idPlace{in: log.entriesOf(number), id: id, number: number}.put(e)
+	numbers.add(*id, newLoggedEntry(uint32(number), e))
+	r.sp.t.changes(r.sp.task)
+	return log.entriesOf(number).putRecent(number, id, e)
 }
 
 // each calls f for every ID that stands in a log, and not in its generation.
@@ -226,13 +223,10 @@ func (r *recentIDs) merge(most uint64) (moved uint64, err error) {
 	left := numbers.after(r.merged)
 	part := left[:min(uint64(len(left)), most)]
 	for i := range part {
-		e, _, found, err := log.entry(&part[i].id, part[i].number)
-		if err != nil {
-			return moved, err
-		}
-		if !found {
+		if part[i].at.state == 0 {
 			continue
 		}
+		e := part[i].at.entry()
 		generation, err := index.generationOf(e.time)
 		if err != nil {
 			return moved, err

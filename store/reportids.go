@@ -82,14 +82,35 @@ func (e idEntry) encode() []byte {
 	b := make([]byte, 0, idEntryLength)
 	b = append(b, byte(e.state))
 	b = binary.BigEndian.AppendUint64(b, uint64(e.time))
+	if e.state == idRejected {
+		return append(b, byte(e.value()))
+	}
+	return binary.BigEndian.AppendUint64(b, e.value())
+}
+
+// value is the part of the entry that depends on its state.
+func (e idEntry) value() uint64 {
 	switch e.state {
 	case idOpen:
-		return binary.BigEndian.AppendUint64(b, e.sequence)
+		return e.sequence
 	case idCounted:
-		return binary.BigEndian.AppendUint64(b, e.ordinal)
+		return e.ordinal
 	default:
-		return append(b, byte(e.error))
+		return uint64(e.error)
 	}
+}
+
+// withValue sets the part of the entry that depends on its state.
+func (e idEntry) withValue(v uint64) idEntry {
+	switch e.state {
+	case idOpen:
+		e.sequence = v
+	case idCounted:
+		e.ordinal = v
+	default:
+		e.error = dap.ReportError(v)
+	}
+	return e
 }
 
 func decodeIDEntry(b []byte) (e idEntry, err error) {
@@ -100,16 +121,12 @@ func decodeIDEntry(b []byte) (e idEntry, err error) {
 	e.time = dap.Time(binary.BigEndian.Uint64(b[1:]))
 	rest := b[9:]
 	switch {
-	case e.state == idOpen && len(b) == idEntryLength:
-		e.sequence = binary.BigEndian.Uint64(rest)
-	case e.state == idCounted && len(b) == idEntryLength:
-		e.ordinal = binary.BigEndian.Uint64(rest)
+	case (e.state == idOpen || e.state == idCounted) && len(b) == idEntryLength:
+		return e.withValue(binary.BigEndian.Uint64(rest)), nil
 	case e.state == idRejected && len(b) == idRejectedLength:
-		e.error = dap.ReportError(rest[0])
-	default:
-		return idEntry{}, fmt.Errorf("state %d with %d bytes", e.state, len(b))
+		return e.withValue(uint64(rest[0])), nil
 	}
-	return e, nil
+	return idEntry{}, fmt.Errorf("state %d with %d bytes", e.state, len(b))
 }
 
 // reportIDs opens the index.

@@ -18,9 +18,9 @@ type txn struct {
 	role   dap.Role
 	filter *idFilter // nil: there is none
 	recent *recentMemory
-	// added: the tasks to which report IDs were added, see undone.
-	added  map[dap.TaskID]bool
-	writes int
+	// changed: the tasks of whose recent IDs something was changed, see undone.
+	changed map[dap.TaskID]bool
+	writes  int
 	// written are the bytes of the keys and values that were put.
 	written int
 	spaces  map[string]*space
@@ -37,10 +37,18 @@ func (s *store) newTxn(tx *bolt.Tx) *txn {
 	return t
 }
 
-// undone is called when the transaction was not committed, or it is not known whether it was. Where an ID stands that it has added or
-// deleted is then to be read again.
+// changes notes that the transaction changes what is known of a task's logs of recent IDs.
+func (t *txn) changes(task dap.TaskID) {
+	if t.changed == nil {
+		t.changed = make(map[dap.TaskID]bool)
+	}
+	t.changed[task] = true
+}
+
+// undone is called when the transaction was not committed, or it is not known whether it was. What it says of recent IDs
+// is then to be read again.
 func (t *txn) undone() {
-	for task := range t.added {
+	for task := range t.changed {
 		t.recent.forget(task)
 	}
 }

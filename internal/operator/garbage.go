@@ -8,22 +8,23 @@ import (
 	"sync"
 )
 
-// A heap of a few megabytes that doubles before it is collected is collected ten times a second under load. So
-// garbageKeeper lets at least so much garbage gather as the memory plan has room for; while what is in use is more than that
-// the heap doubles, as it does by Go's default. The runtime's soft limit stands above both.
+// A heap of a few megabytes that doubles before it is collected, as it does by Go's default, is collected ten times a second under load. So
+// garbageKeeper lets so much garbage gather as the memory plan has room for, which is also less than the default where much
+// is in use: most of that is then what has no pointers, as the filter of the report IDs, and costs the collector nothing. While what is in use
+// is more than twice the room the heap grows by half. The runtime's soft limit stands above all that.
 const (
-	leastGarbagePercent = 100 // Go's default
+	leastGarbagePercent = 50
 	mostGarbagePercent  = 400
 )
 
-// garbagePercent is the garbage that may gather, in percent of the live heap, where at least so many bytes may.
-func garbagePercent(live, least int64) int {
-	return int(min(max(100*least/max(live, 1), leastGarbagePercent), mostGarbagePercent))
+// garbagePercent is the garbage that may gather, in percent of the live heap, where there is room for so many bytes.
+func garbagePercent(live, room int64) int {
+	return int(min(max(100*room/max(live, 1), leastGarbagePercent), mostGarbagePercent))
 }
 
 // garbageKeeper sets the garbage collector's percentage after each collection.
 type garbageKeeper struct {
-	least int64
+	room int64
 
 	mu      sync.Mutex
 	percent int // as it was set last
@@ -32,11 +33,11 @@ type garbageKeeper struct {
 
 // keepGarbage starts a garbageKeeper, unless the operator has set the percentage in the environment. It ends with the function
 // that is returned.
-func keepGarbage(least int64) (stop func()) {
+func keepGarbage(room int64) (stop func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}
-	k := &garbageKeeper{least: least}
+	k := &garbageKeeper{room: room}
 	before := debug.SetGCPercent(leastGarbagePercent)
 	k.percent = leastGarbagePercent
 	k.watch()
@@ -63,7 +64,7 @@ func (k *garbageKeeper) collected() {
 		return
 	}
 	if live[0].Value.Kind() == metrics.KindUint64 {
-		k.set(garbagePercent(int64(live[0].Value.Uint64()), k.least))
+		k.set(garbagePercent(int64(live[0].Value.Uint64()), k.room))
 	}
 	k.watch()
 }

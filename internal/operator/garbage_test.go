@@ -9,13 +9,13 @@ import (
 
 func TestGarbagePercent(t *testing.T) {
 	for _, test := range []struct {
-		live, least int64
+		live, room int64
 		want        int
 	}{
-		{0, 64, 400}, {1, 64, 400}, {16, 64, 400}, {20, 64, 320}, {32, 64, 200}, {63, 64, 101}, {64, 64, 100}, {1 << 40, 64, 100}, {1, 0, 100},
+		{0, 64, 400}, {1, 64, 400}, {16, 64, 400}, {20, 64, 320}, {32, 64, 200}, {63, 64, 101}, {64, 64, 100}, {100, 64, 64}, {128, 64, 50}, {1 << 40, 64, 50}, {1, 0, 50},
 	} {
-		if got := garbagePercent(test.live, test.least); got != test.want {
-			t.Errorf("garbagePercent(%d, %d) = %d, not %d", test.live, test.least, got, test.want)
+		if got := garbagePercent(test.live, test.room); got != test.want {
+			t.Errorf("garbagePercent(%d, %d) = %d, not %d", test.live, test.room, got, test.want)
 		}
 	}
 }

@@ -87,7 +87,7 @@ type memoryPlan struct {
 	jobs         int64 // what aggregation jobs hold
 	verification int64 // what verification works in
 	filter       int64 // the filter that knows most new report IDs for new
-	garbage      int64 // what may gather at least before it is collected
+	garbage      int64 // what may gather before it is collected
 	mapped       int64 // pages of the database, and the program
 	connections  int
 }
@@ -106,7 +106,7 @@ func planMemory(total int64) memoryPlan {
 		jobBody:      min(64<<20, bodies/2),
 		jobs:         total / 6,
 		verification: total / 6,
-		filter:       total / 20,
+		filter:       total / 14,
 		garbage:      total / 8,
 		mapped:       total / 6,
 		connections:  int(min(total/bytesPerConnection, 100_000)),
