@@ -133,7 +133,7 @@ func (r *recentIDs) find(id *dap.ReportID) (e idEntry, at idPlace, found bool, e
 
 // isMerged tells whether an ID of a log would stand in its generation by now.
 func (r *recentIDs) isMerged(log int, id []byte) bool {
-	return log == 0 && (r.logs[0].dropping() || r.merged != nil && bytes.Compare(id, r.merged) <= 0)
+	return log == 0 && (r.dropping() || r.merged != nil && bytes.Compare(id, r.merged) <= 0)
 }
 
 // append adds an ID that is not there.
@@ -254,7 +254,7 @@ func (r *recentIDs) drop() error {
 
 // flush moves IDs into their generations whether the logs are long or not, at most so many.
 func (r *recentIDs) flush(most uint64) (moved uint64, err error) {
-	for moved < most && !r.empty() {
+	for moved < most && (!r.empty() || r.dropping()) {
 		if len(r.logs) == 1 {
 			if err := r.open(); err != nil {
 				return moved, err
@@ -268,11 +268,14 @@ func (r *recentIDs) flush(most uint64) (moved uint64, err error) {
 	return moved, nil
 }
 
-// empty tells whether no log has an entry.
+// dropping tells whether a log is being deleted.
+func (r *recentIDs) dropping() bool { return len(r.logs) > 0 && r.logs[0].dropping() }
+
+// empty tells whether no log has an entry that counts.
 func (r *recentIDs) empty() bool {
 	return !slices.ContainsFunc(r.logs, func(l idLog) bool {
 		_, found, err := l.first()
-		return found || err != nil
+		return (found || err != nil) && !l.dropping()
 	})
 }
 
