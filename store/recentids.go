@@ -35,6 +35,7 @@ const (
 	recentPart   = 8       // one in so many of the task's IDs
 	bytesPerID   = 128     // of memory for an ID of a log, at most
 	mergedPerNew = 2
+	dropsPerMove = 8 // IDs that are deleted with their segment while one is moved
 )
 
 // recentIDs opens the logs.
@@ -188,7 +189,7 @@ func (r *recentIDs) limit() (uint64, error) {
 }
 
 // settle is called after so many IDs were added. It opens another log if the newest is long, and else moves IDs
-// of the older one into their generations.
+// of the older one into their generations, or deletes segments of it: twice as many as were added, so that it is done with before the newest is long.
 func (r *recentIDs) settle(added uint64) error {
 	switch {
 	case added == 0:
@@ -198,9 +199,17 @@ func (r *recentIDs) settle(added uint64) error {
 			return err
 		}
 		return r.open()
-	case len(r.logs) == 2:
-		_, err := r.merge(mergedPerNew * added)
-		return err
+	}
+	for left := mergedPerNew * added; left > 0 && len(r.logs) == 2; {
+		done := uint64(1)
+		if r.dropping() {
+			done = max(r.sp.t.recent.mostPerSegment()/dropsPerMove, 1)
+		}
+		moved, err := r.merge(left)
+		if err != nil {
+			return err
+		}
+		left -= min(left, max(moved, done))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 	"pgregory.net/rapid"
 
+	"github.com/twofold-dap/twofold/aggregator"
 	"github.com/twofold-dap/twofold/dap"
 	"github.com/twofold-dap/twofold/store/storetest"
 )
@@ -269,6 +270,46 @@ func clone(m map[dap.ReportID]idEntry) map[dap.ReportID]idEntry {
 		c[id] = e
 	}
 	return c
+}
+
+// TestLogsStayShort adds IDs in transactions small and large, with logs of many segments.
+func TestLogsStayShort(t *testing.T) {
+	for _, batch := range []int{7, 300, 5000} {
+		l, err := OpenLeader(filepath.Join(t.TempDir(), "leader.db"), checkKey, Options{Create: true, NoSync: true, LeastRecentIDs: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		task := storetest.NewTask(dap.RoleLeader, "task", dap.BatchModeTimeInterval)
+		if err := l.PutTask(t.Context(), task); err != nil {
+			t.Fatal(err)
+		}
+		for added := batch; added <= 12*max(batch, 500); added += batch {
+			reports := make([]aggregator.UploadReport, batch)
+			for i := range reports {
+				reports[i] = aggregator.UploadReport{ID: numberedID(added + i), Body: []byte("body")}
+			}
+			if _, err := l.Upload(t.Context(), task.ID, reports); err != nil {
+				t.Fatal(err)
+			}
+			err := l.view(t.Context(), func(tx *txn) error {
+				sp, err := tx.space(task.ID)
+				if err != nil {
+					return err
+				}
+				r, err := sp.recentIDs()
+				for i := range r.logs {
+					if entries := r.logs[i].last(); entries > uint64(max(50, added/recentPart)+3*batch) {
+						t.Fatalf("with %d IDs, %d at a time, log %d of %d has %d", added, batch, i, len(r.logs), entries)
+					}
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // TestNewIDsSharePages: uploads with random IDs into a task with many do not each change a page of the index.
