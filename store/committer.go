@@ -53,7 +53,6 @@ type committer struct {
 	stopped  chan struct{} // closed when stopping begins
 	finished chan struct{} // closed when run has returned
 
-	size    int64 // of the file, in bytes, at the last transaction
 	mapped  mappedFile
 	commits int
 
@@ -228,10 +227,21 @@ func (c *committer) commit(batch []*operation) {
 	if begun && c.outage.unsure {
 		c.firstRecovery()
 	}
-	_ = c.mapped.shrink(c.store, c.size) // a page that stays mapped harms nothing
+	c.releaseMapped()
 	if f := c.store.filter.Load(); f != nil && f.worn() && c.outage == nil {
 		c.store.startFilter()
 	}
+}
+
+// releaseMapped gives pages of the file back to the kernel if too many are mapped: those that readers have touched, too.
+func (c *committer) releaseMapped() {
+	if c.store.db == nil {
+		return
+	}
+	// A page that stays mapped harms nothing.
+	_ = guard(func() error {
+		return c.store.db.View(func(tx *bolt.Tx) error { c.mapped.shrink(tx, c.store.options.MappedBytes); return nil })
+	})
 }
 
 // attempt runs the operations and commits. If one fails after it has written, or has no
@@ -244,9 +254,8 @@ func (c *committer) attempt(batch []*operation) error {
 			c.suspend(outage{cause: err, unsure: true})
 			return err
 		}
-		c.size = tx.Size()
 		t := c.store.newTxn(tx)
-		spoilt := runAll(t, live)
+		spoilt := c.runAll(t, live)
 		if spoilt >= 0 {
 			if err := c.rollback(t); err != nil {
 				return err
@@ -307,8 +316,9 @@ func withoutUploads(live []*operation, err error) (others []*operation) {
 
 // runAll runs the operations until one fails that has written, and returns its
 // index, or -1.
-func runAll(t *txn, live []*operation) int {
+func (c *committer) runAll(t *txn, live []*operation) int {
 	for i, op := range live {
+		c.mapped.shrink(t.tx, c.store.options.MappedBytes)
 		before := t.writes
 		op.err = guard(func() error { return op.run(t) })
 		if op.err != nil && (t.writes != before || errors.Is(op.err, ErrCorrupt)) {

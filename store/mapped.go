@@ -13,31 +13,21 @@ type mappedFile struct {
 	next int64 // the part that is released next
 }
 
-// shrink releases as many parts as it takes. It is for the committer, after a transaction.
-func (m *mappedFile) shrink(s *store, size int64) error {
-	most := s.options.MappedBytes
-	// A small file need not be asked about: its pages cannot take so much.
-	if s.db == nil || size <= most {
-		return nil
+// shrink releases as many parts as it takes. It is for the committer, with a transaction of its own.
+func (m *mappedFile) shrink(tx *bolt.Tx, most int64) {
+	if tx.Size() <= most {
+		return // its pages cannot take so much
 	}
-	for range mappedParts {
-		if mappedMemory() <= most {
-			return nil
-		}
-		err := guard(func() error { return s.db.View(m.releasePart) })
-		if err != nil {
-			return err
-		}
+	for i := 0; i < mappedParts && mappedMemory() > most; i++ {
+		m.releasePart(tx)
 	}
-	return nil
 }
 
-func (m *mappedFile) releasePart(tx *bolt.Tx) error {
+func (m *mappedFile) releasePart(tx *bolt.Tx) {
 	page := int64(tx.DB().Info().PageSize)
 	length := (tx.Size()/page/mappedParts + 1) * page
 	if start := m.next * length; start < tx.Size() {
 		releaseRange(tx, start, min(start+length, tx.Size()))
 	}
 	m.next = (m.next + 1) % mappedParts
-	return nil
 }

@@ -71,7 +71,7 @@ func TestReleaseParts(t *testing.T) {
 	release := func(parts int) (bytes int64) {
 		before := mappedMemory()
 		for range parts {
-			if err := db.View(m.releasePart); err != nil {
+			if err := db.View(func(tx *bolt.Tx) error { m.releasePart(tx); return nil }); err != nil {
 				t.Fatal(err)
 			}
 		}
