@@ -78,7 +78,8 @@ func (w *sweep) run() (err error) {
 	}
 	parts := []func() error{w.buckets, w.intervals, w.selectedBatches, w.ids, w.helperJobs, w.shares}
 	if w.sp.t.role == dap.RoleLeader {
-		parts = []func() error{w.waitingReports, w.quarantined, w.buckets, w.intervals, w.selectedBatches, w.ids, w.collections}
+		// A job in quarantine goes after its leader-selected batch.
+		parts = []func() error{w.waitingReports, w.buckets, w.intervals, w.selectedBatches, w.quarantined, w.ids, w.collections}
 	}
 	for _, part := range parts {
 		if err := part(); err != nil {
@@ -170,7 +171,8 @@ func (w *sweep) waitingReports() error {
 
 // quarantined deletes the aggregation jobs that are not active and whose reports are all below the floor. A job of
 // a leader-selected batch stays while the batch may be collected: if the Helper has counted the job's reports there,
-// only the job can settle it.
+// only the job can settle it. So it is when the task has ended, too: a batch that a collection has reserved, or that waits
+// for another job, outlives the end.
 func (w *sweep) quarantined() error {
 	if w.floor == 0 || !w.sp.hasInactive() {
 		return nil
@@ -188,7 +190,7 @@ func (w *sweep) quarantined() error {
 			}
 		}
 		needed, err := w.sp.mayBeSettled(stored)
-		if w.limits.Ended || !needed {
+		if !needed {
 			past = append(past, stored)
 		}
 		return err

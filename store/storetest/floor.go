@@ -357,3 +357,29 @@ func testQuarantineFloorBatch(t tester, l *leaderTest) {
 	_, err = l.s.AggregationJob(ctx, l.byID, late.ID)
 	t.is(err, aggregator.ErrNotFound)
 }
+
+// testQuarantineFloorEnded: of a task that has ended, a job in quarantine stays while its leader-selected batch does: until no
+// other job of it is active, and no collection has reserved it.
+func testQuarantineFloorEnded(t tester, l *leaderTest) {
+	ctx := t.Context()
+	sweep := func(want aggregator.Swept) {
+		t.Helper()
+		equal(t, "swept", sweepAll(t, l.s, l.byID, aggregator.SweepLimits{Ended: true}), want)
+	}
+	l.quarantined(l.byID, 1, 5)
+	l.upload(l.byID, 2, 6)
+	other := l.job(l.byID, l.waiting(l.byID))
+	t.ok(l.s.CreateAggregationJob(ctx, other, nil))
+	_, err := l.s.RaiseFloor(ctx, l.byID, 10)
+	t.ok(err)
+	sweep(aggregator.Swept{})
+	t.ok(l.s.FinishAggregationJob(ctx, l.byID, other.ID, commitAll(other.Reports), nil, Sums{}))
+	collection := l.collection(idBatch(other.BatchID))
+	l.create(collection)
+	t.ok(l.s.ReserveBatch(ctx, l.byID, collection.ID))
+	sweep(aggregator.Swept{IDs: 1})
+	equal(t, "quarantined", l.counts(l.byID).Quarantined, 1)
+	t.ok(l.s.DeleteCollectionJob(ctx, l.byID, collection.ID))
+	sweep(aggregator.Swept{Buckets: 1, Jobs: 1, Reports: 1, Uncollected: 1})
+	equal(t, "quarantined", l.counts(l.byID).Quarantined, 0)
+}

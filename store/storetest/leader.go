@@ -44,6 +44,7 @@ func RunLeader(t *testing.T, open func(testing.TB) Fixture[aggregator.LeaderStor
 		"Floor":                 testLeaderFloor,
 		"FloorOfBatches":        testLeaderFloorBatch,
 		"FloorOfQuarantine":     testQuarantineFloorBatch,
+		"FloorOfQuarantineEnd":  testQuarantineFloorEnded,
 		"AgeFloor":              testAgeFloor,
 		"ManyGenerations":       testManyGenerations,
 		"BucketCounts":          testBucketCounts,
