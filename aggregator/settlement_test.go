@@ -273,6 +273,42 @@ func TestOperatorQuarantine(t *testing.T) {
 	}
 }
 
+// TestQuarantineAfterTheEnd: of a task that has ended everything goes, but a job in quarantine not before its leader-selected
+// batch. While that waits for another job it may be collected yet, and then with what the Helper has counted of both.
+func TestQuarantineAfterTheEnd(t *testing.T) {
+	w := newWorld(t, settings{mode: dap.BatchModeLeaderSelected, keepQuiet: true})
+	w.peer.setHook(refusing("init", true, errNetwork)) // counted by the Helper, and never confirmed
+	stuck, stuckSum := w.reports(2)
+	w.uploadAll(stuck...)
+	w.eventually("an attempt", func() bool { j := w.jobs(); return len(j) == 1 && j[0].Attempts > 0 })
+	quarantined, err := w.leader.QuarantineJob(ctx, w.jobs()[0].ID, "by hand")
+	w.ok(err)
+	reports, sum := w.reports(3)
+	w.uploadAll(reports...)
+	w.eventually("another job of the batch", func() bool { j := w.jobs(); return len(j) == 2 && j[1].BatchID == quarantined.BatchID })
+
+	w.sweepEnded()
+	if c := w.counts(); c.Quarantined != 2 || c.InJobs != 3 {
+		t.Errorf("after the end: %+v", c)
+	}
+	w.peer.setHook(nil)
+	w.settled()
+	w.wantResult(w.collect(w.query(nil, nil)), 5, sum+stuckSum)
+	w.sweepEnded()
+	if n := w.helperCount(); n != 5 || len(w.jobs()) != 0 {
+		t.Errorf("the Helper has counted %d, and there are the jobs %v", n, w.jobs())
+	}
+}
+
+// sweepEnded has the Leader forget what it need not keep of a task that has ended.
+func (w *world) sweepEnded() {
+	w.Helper()
+	_, err := w.leaderStore.RaiseFloor(ctx, w.id, w.now()+1)
+	w.ok(err)
+	_, err = w.leaderStore.Sweep(ctx, w.id, aggregator.SweepLimits{Ended: true})
+	w.ok(err)
+}
+
 // TestRetryNow: a job that waits for its next attempt is tried at once.
 func TestRetryNow(t *testing.T) {
 	w := newWorld(t, settings{keepQuiet: true, leader: func(c *aggregator.LeaderConfig) { c.SlowBackoff = time.Hour }})
