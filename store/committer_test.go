@@ -358,7 +358,7 @@ func TestFullDisk(t *testing.T) {
 
 // TestFreelist works a backlog off, and sees that the list of free pages is left out of the file while it is long.
 func TestFreelist(t *testing.T) {
-	h := newHeldStore(t, Options{})
+	h := newHeldStore(t, Options{PageSize: 4096})
 	var sequences []uint64
 	for n := range 8 {
 		reports := make([]aggregator.UploadReport, 250)

@@ -85,7 +85,9 @@ func TestDamageAnywhere(t *testing.T) {
 // TestCheckOfAFileThatShrinks cuts a file off under an open store: checking and reading say so, and the process goes on.
 func TestCheckOfAFileThatShrinks(t *testing.T) {
 	path := filepath.Join(memoryDir(t), "store.db")
-	if err := os.WriteFile(path, fullFile(t), fileMode); err != nil {
+	content := fullFile(t)
+	meta, err := readMeta(bytes.NewReader(content))
+	if err := errors.Join(err, os.WriteFile(path, content, fileMode)); err != nil {
 		t.Fatal(err)
 	}
 	l, err := OpenLeader(path, checkKey, Options{NoSync: true})
@@ -93,7 +95,7 @@ func TestCheckOfAFileThatShrinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if err := os.Truncate(path, int64(2*os.Getpagesize())); err != nil {
+	if err := os.Truncate(path, int64(2*meta.pageSize)); err != nil {
 		t.Fatal(err)
 	}
 	violations, err := l.Check(t.Context())

@@ -11,11 +11,14 @@ import (
 	"github.com/twofold-dap/twofold/internal/secret"
 )
 
-// WithoutSync makes a store that does not wait for the disk, and begins to sort its report IDs when there are few.
+// WithoutSync makes a store that does not wait for the disk, has small pages, as all files had once, and begins to sort its report IDs when there are few.
 func WithoutSync(o Options) Options {
 	o.NoSync = true
 	if o.LeastRecentIDs == 0 {
 		o.LeastRecentIDs = 3
+	}
+	if o.PageSize == 0 {
+		o.PageSize = 4096
 	}
 	return o
 }

@@ -167,7 +167,9 @@ func (s *store) create() error {
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	db, err := bolt.Open(temporary, fileMode, &bolt.Options{Timeout: s.options.LockTimeout, NoFreelistSync: true, NoSync: s.options.NoSync})
+	db, err := bolt.Open(temporary, fileMode, &bolt.Options{
+		Timeout: s.options.LockTimeout, NoFreelistSync: true, NoSync: s.options.NoSync, PageSize: s.options.PageSize,
+	})
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,9 @@ type Options struct {
 	// MappedBytes bounds the memory that mapped pages of the file may take after a transaction, with the program's own; zero means
 	// 80 MiB. It is the kernel's cache, but counts as the process's.
 	MappedBytes int64
+	// PageSize is that of a file that is made, in bytes: a power of two from 1,024 to 65,536. Zero means 16,384: a report of a few kilobytes then
+	// leaves little of its page empty, and of a large file less is mapped and written for what is read and changed. A file keeps the page size that it has.
+	PageSize int
 	// LeastRecentIDs is how many of a task's newest report IDs may be kept in the order in which they came before any is
 	// sorted among the others. Zero means 512; with fewer it comes sooner, for tests.
 	LeastRecentIDs int
@@ -57,6 +60,7 @@ const (
 	defaultRetry       = time.Second
 	defaultFilter      = 32 << 20
 	defaultMapped      = 80 << 20
+	defaultPageSize    = 16 << 10
 )
 
 func (o Options) withDefaults() Options {
@@ -74,6 +78,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MappedBytes == 0 {
 		o.MappedBytes = defaultMapped
+	}
+	if o.PageSize == 0 {
+		o.PageSize = defaultPageSize
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -70,8 +70,8 @@ const (
 
 const (
 	everyLeaf = math.MaxInt
-	// leavesAtOpening bounds what the opening of a large file takes: 64 MiB of pages of 4 KiB, and all the branches.
-	leavesAtOpening = 1 << 14
+	// leavesAtOpening bounds what the opening of a large file takes: 64 MiB of pages of 16 KiB, and all the branches.
+	leavesAtOpening = 1 << 12
 )
 
 const (
