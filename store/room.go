@@ -29,12 +29,14 @@ const (
 	// commitOverhead are the pages that any transaction writes, and touchedRoom bounds what
 	// is added for the pages that it changes here and there.
 	commitOverhead, touchedRoom = 256 << 10, 8 << 20
+	// touchedByWrite is the part of a page that is changed with each value: the others on it are mostly changed with it.
+	touchedByWrite = 4 << 10
 )
 
 // need is how many bytes of new pages the transaction writes, roughly: a page holds the
 // values next to those that are new, too, and is written whole.
 func (t *txn) need() int64 {
-	touched := min(int64(t.writes)*int64(t.tx.DB().Info().PageSize), touchedRoom)
+	touched := min(int64(t.writes)*touchedByWrite, touchedRoom)
 	return 2*int64(t.written) + touched + commitOverhead
 }
 
