@@ -10,7 +10,7 @@ import (
 func TestGarbagePercent(t *testing.T) {
 	for _, test := range []struct {
 		live, room int64
-		want        int
+		want       int
 	}{
 		{0, 64, 400}, {1, 64, 400}, {16, 64, 400}, {20, 64, 320}, {32, 64, 200}, {63, 64, 101}, {64, 64, 100}, {100, 64, 64}, {128, 64, 50}, {1 << 40, 64, 50}, {1, 0, 50},
 	} {
