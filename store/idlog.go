@@ -193,8 +193,8 @@ func (p idPlace) put(e idEntry) error {
 	if p.number == 0 {
 		return p.in.put(p.id[:], e.encode())
 	}
+	p.in.t.changes(p.log.task)
 	if numbers := p.log.known(); numbers != nil {
-		p.in.t.changes(p.log.task)
 		numbers.change(p.id, newLoggedEntry(uint32(p.number), e))
 	}
 	return p.in.putRecent(p.number, p.id, e)
@@ -202,8 +202,8 @@ func (p idPlace) put(e idEntry) error {
 
 func (p idPlace) delete() error {
 	if p.number > 0 {
+		p.in.t.changes(p.log.task)
 		if numbers := p.log.known(); numbers != nil {
-			p.in.t.changes(p.log.task)
 			numbers.remove(p.id)
 		}
 	}
