@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -183,6 +184,30 @@ func forgetJobs(s aggregator.HelperStore) {
 	}
 }
 
+// dropQuarantined ends a Leader's jobs in quarantine whose reports are below the floor, and their reports with them.
+func dropQuarantined(s aggregator.LeaderStore) {
+	ctx := context.Background()
+	tasks, _ := s.Tasks(ctx)
+	for i := range tasks {
+		task := tasks[i].ID
+		floor, _ := s.Floor(ctx, task)
+		jobs, _ := s.UnfinishedJobs(ctx, task)
+		for _, job := range jobs {
+			reports, _ := s.JobReports(ctx, task, job.ID)
+			above := slices.ContainsFunc(reports, func(r aggregator.StoredReport) bool { return r.Time >= floor })
+			if job.State != aggregator.JobQuarantined || above {
+				continue
+			}
+			var dropped []aggregator.Rejection
+			for _, sequence := range job.Reports {
+				dropped = append(dropped, aggregator.Rejection{Sequence: sequence, Error: dap.ReportErrorReportDropped})
+			}
+			s.ReactivateAggregationJob(ctx, task, job.ID)
+			s.FinishAggregationJob(ctx, task, job.ID, nil, dropped, nil)
+		}
+	}
+}
+
 func floorBreakages() []breakage {
 	return []breakage{
 		{"a floor rises too high", invariantFloor, aged(breakLeader(func(b *brokenLeader) {
@@ -202,7 +227,7 @@ func floorBreakages() []breakage {
 			}
 		}))},
 		{"a Leader forgets the reports of a job that the Helper may have counted", invariantForgotten, living(agedBatch, breakLeader(func(b *brokenLeader) {
-			b.sweep = func(limits *aggregator.SweepLimits) { limits.Ended = true }
+			b.sweep = func(*aggregator.SweepLimits) { dropQuarantined(b.LeaderStore) }
 		}))},
 		{"a Helper forgets what it has counted in a batch that goes on", invariantForgotten, living(agedBatch, breakHelper(func(b *brokenHelper) {
 			b.sweep = func(*aggregator.SweepLimits) { forgetJobs(b.HelperStore) }
