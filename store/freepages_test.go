@@ -135,13 +135,12 @@ func checkTree(tx *bolt.Tx) (err error) {
 	return err
 }
 
-// listed writes the list of free pages into a file.
-func listed(t *rapid.T, path string, leaves int) {
+// openPages opens a file and reads its pages.
+func openPages(t rapid.TB, path string, leaves int) (*os.File, *pageChecker) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		t.Fatal(err)
@@ -150,6 +149,13 @@ func listed(t *rapid.T, path string, leaves int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return file, pages
+}
+
+// listed writes the list of free pages into a file.
+func listed(t *rapid.T, path string, leaves int) {
+	file, pages := openPages(t, path, leaves)
+	defer file.Close()
 	if err := pages.writeFreelist(file, true); err != nil {
 		t.Fatal(err)
 	}
@@ -185,19 +191,8 @@ func TestWriteLongFreelist(t *testing.T) {
 	if err := errors.Join(err, db.Update(remove), db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file, pages := openPages(t, path, 0)
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pages, err := readPages(file, info.Size(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := pages.writeFreelist(file, false); err != nil {
 		t.Fatal(err)
 	}

@@ -275,15 +275,7 @@ func clone(m map[dap.ReportID]idEntry) map[dap.ReportID]idEntry {
 // TestLogsStayShort adds IDs in transactions small and large, with logs of many segments.
 func TestLogsStayShort(t *testing.T) {
 	for _, batch := range []int{7, 300, 5000} {
-		l, err := OpenLeader(filepath.Join(t.TempDir(), "leader.db"), checkKey, Options{Create: true, NoSync: true, LeastRecentIDs: 50})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		task := storetest.NewTask(dap.RoleLeader, "task", dap.BatchModeTimeInterval)
-		if err := l.PutTask(t.Context(), task); err != nil {
-			t.Fatal(err)
-		}
+		l, task := newTaskLeader(t, Options{NoSync: true, LeastRecentIDs: 50})
 		for added := batch; added <= 12*max(batch, 500); added += batch {
 			reports := make([]aggregator.UploadReport, batch)
 			for i := range reports {
@@ -314,15 +306,7 @@ func TestLogsStayShort(t *testing.T) {
 
 // TestNewIDsSharePages: uploads with random IDs into a task with many do not each change a page of the index.
 func TestNewIDsSharePages(t *testing.T) {
-	l, err := OpenLeader(filepath.Join(t.TempDir(), "leader.db"), checkKey, Options{Create: true, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	task := storetest.NewTask(dap.RoleLeader, "task", dap.BatchModeTimeInterval)
-	if err := l.PutTask(t.Context(), task); err != nil {
-		t.Fatal(err)
-	}
+	l, task := newTaskLeader(t, Options{NoSync: true})
 	next := 0
 	upload := func(n int) {
 		numbers := make([]int, n)

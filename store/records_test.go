@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/twofold-dap/twofold/aggregator"
 	"github.com/twofold-dap/twofold/dap"
 	"github.com/twofold-dap/twofold/internal/fuzzing"
 	"github.com/twofold-dap/twofold/internal/secret"
@@ -55,17 +56,24 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// withSpace runs f on the data of a task of a new store.
-func withSpace(t testing.TB, f func(*space)) {
-	l, err := OpenLeader(filepath.Join(t.TempDir(), "store.db"), checkKey, WithoutSync(Options{Create: true}))
+// newTaskLeader opens a new store with one task, until the test ends.
+func newTaskLeader(t testing.TB, options Options) (*Leader, aggregator.Task) {
+	options.Create = true
+	l, err := OpenLeader(filepath.Join(t.TempDir(), "store.db"), checkKey, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
 	task := storetest.NewTask(dap.RoleLeader, "task", dap.BatchModeTimeInterval)
 	if err := l.PutTask(t.Context(), task); err != nil {
 		t.Fatal(err)
 	}
+	return l, task
+}
+
+// withSpace runs f on the data of a task of a new store.
+func withSpace(t testing.TB, f func(*space)) {
+	l, task := newTaskLeader(t, WithoutSync(Options{}))
 	inTxn(t, &l.store, false, func(tx *txn) {
 		sp, err := tx.space(task.ID)
 		if err != nil {

@@ -106,7 +106,7 @@ func planMemory(total int64) memoryPlan {
 		jobBody:      min(64<<20, bodies/2),
 		jobs:         total / 6,
 		verification: total / 6,
-		filter:       total / 14,
+		filter:       total / 16,
 		garbage:      total / 8,
 		mapped:       total / 6,
 		connections:  int(min(total/bytesPerConnection, 100_000)),

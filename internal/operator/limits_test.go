@@ -31,7 +31,7 @@ func TestPlanFits(t *testing.T) {
 		p := planMemory(total)
 		// A quarter of the memory for jobs is for those that wait; see aggregator.LeaderConfig.
 		parts := p.bodies + p.jobs + p.jobs/4 + p.verification + p.filter + int64(p.connections)*24_000
-		if p.runtime > total*3/4 || parts > p.runtime*9/10 {
+		if p.runtime > total*3/4 || parts > p.runtime*7/8 {
 			t.Errorf("%d: the parts are %d of the runtime's %d", total, parts, p.runtime)
 		}
 		if p.runtime+p.mapped > total*15/16 {
